@@ -1,0 +1,1 @@
+"""The deterministic machine: no model, no graph."""

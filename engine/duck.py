@@ -1,0 +1,114 @@
+"""The DuckDB engine: hardened connections, relations made readable, errors made typed."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+
+import duckdb
+
+from agent_etl.engine.errors import AgentEtlError, Busy, DiskFull, ReadError, SourceError
+from agent_etl.engine.ports import Relation
+
+__all__ = ["attached", "connect", "literal", "quote", "translate"]
+
+_names = count(1)
+
+
+def quote(name: str) -> str:
+    """The identifier in double quotes, as DuckDB, SQLite and PostgreSQL read it."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """The text as an SQL string literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def connect(
+    path: Path | None = None,
+    *,
+    memory_limit: str = "768MB",
+    threads: int | None = None,
+    temp: Path | None = None,
+) -> duckdb.DuckDBPyConnection:
+    """A DuckDB connection without extension loading, persistent secrets or Python variable scans.
+
+    Without `path` in memory. `temp` is where it spills. Every open of one file in one process uses one configuration.
+
+    Raises: Busy when another process holds the file. Side effects: may create `path`.
+    """
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "autoinstall_known_extensions": "false",
+        "autoload_known_extensions": "false",
+        "allow_community_extensions": "false",
+        "allow_persistent_secrets": "false",
+        "python_enable_replacements": "false",
+        "memory_limit": memory_limit,
+        "preserve_insertion_order": "true",
+    }
+    if threads:
+        config["threads"] = str(threads)
+    if temp is not None:
+        config["temp_directory"] = str(temp)
+    try:
+        connection = duckdb.connect(str(path) if path else ":memory:", config=config)
+    except duckdb.Error as error:
+        raise translate(error, path=str(path)) from error
+    connection.execute("set enable_progress_bar = false; set TimeZone = 'UTC'")
+    return connection
+
+
+@contextmanager
+def attached(connection: duckdb.DuckDBPyConnection, relation: Relation) -> Iterator[str]:
+    """A SELECT over the relation's logical columns, readable in `connection` inside the block.
+
+    An Arrow reader is opened once and can be read once; leaving the block closes it.
+    """
+    if relation.sql is not None:
+        yield f"SELECT {_projection(relation)} FROM {relation.sql}"
+        return
+    if relation.open is None:
+        raise SourceError("A relation has neither SQL nor a reader")
+    name = f"arrow_{next(_names)}"
+    reader = relation.open()
+    try:
+        connection.register(name, reader)
+        try:
+            yield f"SELECT {_projection(relation)} FROM {name}"
+        finally:
+            connection.unregister(name)
+    finally:
+        reader.close()
+
+
+def _projection(relation: Relation) -> str:
+    items = []
+    for column in relation.columns:
+        expression = relation.casts.get(column.name, quote(column.name))
+        items.append(f"{expression} AS {quote(column.name)}")
+    return ", ".join(items)
+
+
+def translate(error: duckdb.Error, **fields: object) -> AgentEtlError:
+    """DuckDB's error as one of ours, with the column, line and type that it names; values are left out."""
+    text = str(error)
+    if "Could not set lock" in text or "Conflicting lock" in text:
+        pid = re.search(r"PID (\d+)", text)
+        return Busy(
+            "Another process holds the DuckDB file", holder=pid.group(1) if pid else "unknown", **fields
+        )
+    if "No space left" in text or "ENOSPC" in text:
+        return DiskFull("No space left on the device", hint="free space and resume the run", **fields)
+    line = re.search(r"(?:CSV Error on Line|Line): (\d+)", text)
+    column = re.search(r"column (?:with name|name:)?\s*\"?([^\"\n]+?)\"?(?: to |\.|\n|$)", text)
+    kind = re.search(r"to(?: type| data type)? ['\"]?([A-Z][A-Z0-9_(), ]+)", text)
+    found = {
+        "line": int(line.group(1)) if line else None,
+        "column": column.group(1) if column else None,
+        "type": kind.group(1).strip() if kind else None,
+    }
+    return ReadError(
+        "DuckDB could not read the data", **{k: v for k, v in found.items() if v is not None}, **fields
+    )

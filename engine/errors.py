@@ -1,0 +1,157 @@
+"""Every error of the house.
+
+AgentEtlError
+├── Terminal                    the same call would fail again
+│   ├── UsageError              the caller's input is wrong
+│   │   ├── SettingsError
+│   │   └── UnknownRun
+│   ├── PlanError               a plan that cannot be read, or that does not hold
+│   ├── SourceError             a source is missing or is not what it was
+│   │   ├── NotFound
+│   │   ├── ReadError           bytes that are not what the read options say
+│   │   └── SchemaChanged
+│   ├── TargetError             a target that cannot take the data
+│   │   └── TargetSchemaMismatch
+│   ├── CheckFailed             a check or the reconciliation says no
+│   ├── GuardError              SQL outside the allowed language
+│   ├── Corrupt                 staged bytes are not those that were sealed
+│   ├── DiskFull
+│   └── StaleRun                another run has taken over
+└── Transient                   the same call may succeed later
+    ├── ConnectionLost
+    ├── Busy                    somebody else holds the lock
+    └── OutcomeUnknown          a commit whose reply was lost: read the marker before anything else
+
+An error carries a stable `code` (its class name in snake case), a constant `message`, structured `fields` (the
+only part that is logged besides the code) and a `hint`: the next thing to do.
+"""
+
+import re
+from typing import ClassVar
+
+__all__ = [
+    "AgentEtlError",
+    "Busy",
+    "CheckFailed",
+    "ConnectionLost",
+    "Corrupt",
+    "DiskFull",
+    "GuardError",
+    "NotFound",
+    "OutcomeUnknown",
+    "PlanError",
+    "ReadError",
+    "SchemaChanged",
+    "SettingsError",
+    "SourceError",
+    "StaleRun",
+    "TargetError",
+    "TargetSchemaMismatch",
+    "Terminal",
+    "Transient",
+    "UnknownRun",
+    "UsageError",
+]
+
+
+class AgentEtlError(Exception):
+    """The root: `str()` gives message, fields and hint in one line; never a secret, never a row."""
+
+    code: ClassVar[str] = "agent_etl_error"
+
+    def __init_subclass__(cls) -> None:
+        cls.code = re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
+
+    def __init__(self, message: str, *, hint: str = "", **fields: object) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.fields: dict[str, object] = fields
+
+    def __str__(self) -> str:
+        fields = ", ".join(f"{name}={value!r}" for name, value in self.fields.items())
+        return " ".join(
+            part
+            for part in (self.message, f"({fields})" if fields else "", f"→ {self.hint}" if self.hint else "")
+            if part
+        )
+
+
+class Terminal(AgentEtlError):
+    """The same call would fail again."""
+
+
+class Transient(AgentEtlError):
+    """The same call may succeed later."""
+
+
+class UsageError(Terminal):
+    """The caller's input is wrong."""
+
+
+class SettingsError(UsageError):
+    """A setting, a connection or a secret reference is wrong or missing."""
+
+
+class UnknownRun(UsageError):
+    """No run of that id lives in this home."""
+
+
+class PlanError(Terminal):
+    """A plan that cannot be read, or that does not hold. Fields: step, field."""
+
+
+class SourceError(Terminal):
+    """A source is missing or is not what it was. Fields: connection, dataset."""
+
+
+class NotFound(SourceError):
+    """A file, table or connection that is not there."""
+
+
+class ReadError(SourceError):
+    """Bytes that are not what the read options say. Fields: dataset, column, line, type, found type."""
+
+
+class SchemaChanged(SourceError):
+    """A column that the plan needs is gone or has another type. Fields: dataset, column, candidates."""
+
+
+class TargetError(Terminal):
+    """A target that cannot take the data. Fields: target, table."""
+
+
+class TargetSchemaMismatch(TargetError):
+    """The target's columns differ from the data's. Fields: missing, extra, differing."""
+
+
+class CheckFailed(Terminal):
+    """A check or the reconciliation says no. Fields: check, expected, found."""
+
+
+class GuardError(Terminal):
+    """SQL outside the allowed language. Fields: step, construct."""
+
+
+class Corrupt(Terminal):
+    """Staged bytes are not those that were sealed. Fields: path, expected, found."""
+
+
+class DiskFull(Terminal):
+    """No room left. Fields: path."""
+
+
+class StaleRun(Terminal):
+    """Another run has taken over this one's work. Fields: target, epoch, newest."""
+
+
+class ConnectionLost(Transient):
+    """A connection that was refused, reset or timed out. Fields: connection."""
+
+
+class Busy(Transient):
+    """Somebody else holds the lock. Fields: holder."""
+
+
+class OutcomeUnknown(Transient):
+    """A commit whose reply was lost: a new connection must read the marker before anything else."""

@@ -1,0 +1,204 @@
+"""The plan: the one typed artifact that planners write, checks judge and the executor runs."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from agent_etl.engine.errors import PlanError
+
+__all__ = ["Check", "Extract", "Load", "Plan", "Step", "Transform"]
+
+StepName = Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]{0,62}$")]
+Why = tuple[int, ...]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, str_strip_whitespace=True)
+
+
+class Extract(_Part):
+    """Read one dataset of a source. Its output is a step that later steps name in SQL.
+
+    `source` is a connection's name or a URL; `dataset` a table, file or glob there. `columns` None means all.
+    `where` is one boolean DuckDB expression over the dataset's columns. `options` are read options (for files: see
+    connectors/files.py). `expect` records the columns and types that the plan was made for: `{name: type}`.
+    """
+
+    name: StepName
+    source: str
+    dataset: str
+    columns: tuple[str, ...] | None = None
+    where: str | None = None
+    options: dict[str, Any] = Field(default_factory=dict)
+    expect: dict[str, str] = Field(default_factory=dict)
+    why: Why = ()
+
+
+class Transform(_Part):
+    """One SELECT in DuckDB's dialect over the names of earlier steps.
+
+    `acknowledge` names findings that this step was made with open eyes for (for example `fan_out`); a check that
+    only warns is then silent. It never silences an error.
+    """
+
+    name: StepName
+    sql: str
+    acknowledge: tuple[str, ...] = ()
+    why: Why = ()
+
+
+class Load(_Part):
+    """Write the rows of step `from` into a table, or into a file when the target is a folder.
+
+    `target` is a connection's name or a URL. `mode`: append adds, replace makes the target exactly these rows, merge
+    updates by `key` and inserts the rest. `evolve` lists columns (`{name: type}`) that may be added to the target.
+    """
+
+    name: StepName
+    from_: StepName = Field(alias="from")
+    target: str
+    table: str
+    mode: Literal["append", "replace", "merge"] = "append"
+    key: tuple[str, ...] = ()
+    format: Literal["csv", "tsv", "jsonl", "parquet"] | None = None
+    evolve: dict[str, str] = Field(default_factory=dict)
+    why: Why = ()
+
+    @model_validator(mode="after")
+    def _merge_needs_a_key(self) -> "Load":
+        if self.mode == "merge" and not self.key:
+            raise ValueError("mode merge needs a key: list the columns that identify a row")
+        return self
+
+
+class Check(_Part):
+    """A statement about the rows of step `on` that must hold before they are loaded.
+
+    not_null, unique: `columns`. accepted: one column and `values`. range: one column, `low` and `high` inclusive.
+    row_count: `low`, `high`. expression: `sql`, one boolean DuckDB expression. Rows where it is not true fail it.
+    """
+
+    name: StepName
+    on: StepName
+    kind: Literal["not_null", "unique", "accepted", "range", "row_count", "expression"]
+    columns: tuple[str, ...] = ()
+    values: tuple[Any, ...] = ()
+    low: float | None = None
+    high: float | None = None
+    sql: str | None = None
+    severity: Literal["fail", "warn"] = "fail"
+    why: Why = ()
+
+
+Step = Extract | Transform | Load | Check
+
+
+class Plan(_Part):
+    """A whole pipeline. Frozen; round-trips through YAML and JSON; `hash` addresses its content.
+
+    `clauses` are the goal's clauses in order, as `[start, end]` spans into `goal`; every step's `why` indexes them.
+    `answers` are the answers that made this plan: question id to chosen value.
+    """
+
+    name: StepName
+    goal: str = ""
+    clauses: tuple[tuple[int, int], ...] = ()
+    answers: dict[str, str] = Field(default_factory=dict)
+    extracts: tuple[Extract, ...]
+    transforms: tuple[Transform, ...] = ()
+    loads: tuple[Load, ...]
+    checks: tuple[Check, ...] = ()
+
+    @model_validator(mode="after")
+    def _names_hold(self) -> "Plan":
+        known: set[str] = set()
+        for step in (*self.extracts, *self.transforms):
+            if step.name in known:
+                raise ValueError(f"two steps are named {step.name!r}")
+            known.add(step.name)
+        rest: set[str] = set()
+        for other in (*self.loads, *self.checks):
+            if other.name in known | rest:
+                raise ValueError(f"two steps are named {other.name!r}")
+            rest.add(other.name)
+            origin = other.from_ if isinstance(other, Load) else other.on
+            if origin not in known:
+                raise ValueError(f"step {other.name!r} reads {origin!r}, valid are {sorted(known)}")
+        return self
+
+    @property
+    def hash(self) -> str:
+        """Hex SHA-256 of the canonical JSON: equal for equal plans, whatever wrote them."""
+        return hashlib.sha256(self.to_json().encode()).hexdigest()
+
+    def steps(self) -> Iterator[Step]:
+        """Every step: extracts, transforms, checks, loads, each in the plan's order."""
+        yield from self.extracts
+        yield from self.transforms
+        yield from self.checks
+        yield from self.loads
+
+    def to_json(self) -> str:
+        """Canonical JSON: sorted keys, no defaults, no spaces."""
+        return json.dumps(self._content(), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+    def to_yaml(self) -> str:
+        """YAML in the plan's own order, without defaults: what a person reviews and edits."""
+        return yaml.safe_dump(self._content(), sort_keys=False, allow_unicode=True, width=100)
+
+    def _content(self) -> dict[str, Any]:
+        content: dict[str, Any] = self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+        return content
+
+    @classmethod
+    def parse(cls, text: str) -> "Plan":
+        """A plan from YAML or JSON text.
+
+        Raises: PlanError naming the step, the field and what is valid.
+        """
+        try:
+            content = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise PlanError(
+                "The plan is not valid YAML or JSON", problem=str(error).splitlines()[0]
+            ) from error
+        if not isinstance(content, dict):
+            raise PlanError("A plan is a mapping with extracts and loads", found=type(content).__name__)
+        try:
+            return cls.model_validate(content)
+        except ValidationError as error:
+            raise _explain(content, error) from None
+
+
+def _explain(content: dict[str, Any], error: ValidationError) -> PlanError:
+    """The first validation problem in the words of a plan: which step, which field, what is valid."""
+    problem = error.errors(include_url=False, include_input=False)[0]
+    where = [str(part) for part in problem["loc"]]
+    step: object = None
+    if len(problem["loc"]) >= 2 and isinstance(problem["loc"][1], int):
+        listed = content.get(where[0])
+        if (
+            isinstance(listed, list)
+            and problem["loc"][1] < len(listed)
+            and isinstance(listed[problem["loc"][1]], dict)
+        ):
+            step = listed[problem["loc"][1]].get("name", f"{where[0]}[{where[1]}]")
+    models: dict[str, type[_Part]] = {
+        "extracts": Extract,
+        "transforms": Transform,
+        "loads": Load,
+        "checks": Check,
+    }
+    model = models.get(where[0], Plan) if where else Plan
+    valid = sorted(field.alias or name for name, field in model.model_fields.items())
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    fields: dict[str, object] = {"field": ".".join(where) or "plan", "problem": message}
+    if step is not None:
+        fields = {"step": step, **fields}
+    if problem["type"] in {"extra_forbidden", "missing"}:
+        fields["valid"] = valid
+    return PlanError("The plan does not hold", hint="edit the plan and run it again", **fields)

@@ -1,0 +1,261 @@
+"""The protocols by which the engine receives the outside world: sources, targets, measured facts."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+import pyarrow as pa
+
+from agent_etl.engine.schema import Column, Table
+
+__all__ = [
+    "Capabilities",
+    "Connection",
+    "Connections",
+    "KeyFacts",
+    "LoadOrder",
+    "LoadResult",
+    "Marker",
+    "Overlap",
+    "Prober",
+    "Relation",
+    "Source",
+    "Target",
+    "ValueFacts",
+]
+
+Mode = Literal["append", "replace", "merge"]
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a system can do, as data; nothing asks for a dialect by name.
+
+    `dialect` is sqlglot's name for quoting, None for files. `modes` are the load modes. `effect` is what a load
+    promises: exactly_once (marker in the data's own transaction) or at_least_once. `types` maps a logical type's head
+    (`DECIMAL`, `UUID`, …) to how it is stored there. `max_columns` and `max_identifier` (bytes) are hard limits, None:
+    none. `ordered`: rows keep the order in which they were written.
+    """
+
+    kind: str
+    dialect: str | None
+    modes: frozenset[str]
+    effect: Literal["exactly_once", "at_least_once"]
+    types: Mapping[str, str] = field(default_factory=dict)
+    max_columns: int | None = None
+    max_identifier: int | None = None
+    folds_case: bool = True
+    ordered: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """Rows that DuckDB can read, once or again.
+
+    Either `sql`, a table expression that DuckDB evaluates itself (`read_parquet([...])`), or `open`, which gives a
+    new Arrow reader each time. `casts` are DuckDB expressions that turn a delivered column into its logical type
+    (`{name: expression}`), where the system could not deliver it as such. `columns` are the logical columns.
+    `rejects` is a query that is valid in the same DuckDB connection once `sql` was read to its end: one row for each
+    source row that was set aside, as (line BIGINT, column_name VARCHAR, reason VARCHAR, raw VARCHAR). `total` is a
+    query for the number of source rows, where the system can tell it apart from the read; both None otherwise.
+    """
+
+    columns: tuple[Column, ...]
+    sql: str | None = None
+    open: Callable[[], pa.RecordBatchReader] | None = None
+    casts: Mapping[str, str] = field(default_factory=dict)
+    rejects: str | None = None
+    total: str | None = None
+
+
+class Source(Protocol):
+    """A system that rows are read from."""
+
+    def tables(self) -> tuple[str, ...]:
+        """Names of all datasets, sorted."""
+        ...
+
+    def describe(self, dataset: str, options: Mapping[str, Any] | None = None) -> Table:
+        """Columns, keys, row count and version of one dataset, as it is now. Raises: NotFound, ReadError."""
+        ...
+
+    def version(self, dataset: str, options: Mapping[str, Any] | None = None) -> str | None:
+        """Changes when the bytes change; None: the source cannot tell."""
+        ...
+
+    def scan(
+        self,
+        dataset: str,
+        *,
+        columns: Sequence[str] | None = None,
+        where: str | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> Relation:
+        """The rows. `where`, a DuckDB expression, may be pushed down; the caller applies it again. Reads nothing yet."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """The proof in the target that a package was loaded, committed with its rows."""
+
+    load_id: str
+    table: str
+    mode: str
+    rows: int
+    epoch: int
+    sha256: str
+    run_id: str
+    plan_hash: str
+    loaded_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class LoadOrder:
+    """What to load where. `load_id` is the marker's key; `digest` addresses the rows (their package or plan).
+
+    `columns` are the logical columns of the rows. `evolve` may be added to the target. `format` for file targets.
+    """
+
+    table: str
+    mode: Mode
+    columns: tuple[Column, ...]
+    load_id: str
+    run_id: str
+    plan_hash: str
+    digest: str
+    key: tuple[str, ...] = ()
+    format: str | None = None
+    evolve: tuple[Column, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LoadResult:
+    """What a load did. `rows` were given; `inserted`, `updated`, `deleted` happened at the target (deleted: by replace).
+
+    `already`: the marker was there, nothing was written.
+    """
+
+    marker: Marker
+    rows: int
+    inserted: int
+    updated: int = 0
+    deleted: int = 0
+    already: bool = False
+
+
+class Target(Protocol):
+    """A system that rows are written to."""
+
+    capabilities: Capabilities
+
+    def existing(self, table: str) -> Table | None:
+        """The target table as it is, with its row count, or None."""
+        ...
+
+    def duplicates(self, table: str, key: Sequence[str]) -> int:
+        """How many key values occur more than once in the target table. 0 when there is no such table."""
+        ...
+
+    def marker(self, table: str, load_id: str) -> Marker | None:
+        """The committed marker of that load when its effect still stands, else None.
+
+        It stands for append when the marker is there; for replace and merge when it is the table's newest; for replace
+        the table must also still hold as many rows.
+        """
+        ...
+
+    def newest(self, table: str) -> Marker | None:
+        """The newest committed marker of a table, or None."""
+        ...
+
+    def load(self, order: LoadOrder, rows: Relation) -> LoadResult:
+        """Write the rows and their marker in one transaction.
+
+        Side effects: all or nothing of data + marker. Raises: OutcomeUnknown when the commit's reply was lost; StaleRun
+        when a newer epoch was committed meanwhile; TargetSchemaMismatch; Busy; ConnectionLost; DiskFull.
+        """
+        ...
+
+
+class Connection(Protocol):
+    """One named system: `name`, `kind`, its redacted `url`, and what it can be."""
+
+    name: str
+    kind: str
+    url: str
+    protected: bool
+
+    def source(self) -> Source:
+        """The system as a source. Raises: UsageError when it cannot be one."""
+        ...
+
+    def target(self) -> Target:
+        """The system as a target. Raises: UsageError when it cannot be one."""
+        ...
+
+
+class Connections(Protocol):
+    """The connections of a run, by name or URL."""
+
+    def __getitem__(self, name_or_url: str) -> Connection: ...
+
+    def names(self) -> tuple[str, ...]:
+        """Configured names, sorted."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFacts:
+    """Measured: `rows` in all, `distinct` values of the key without nulls, `nulls` rows where a key column is null."""
+
+    rows: int
+    distinct: int
+    nulls: int
+
+    @property
+    def unique(self) -> bool:
+        """No two rows share a key that is not null."""
+        return self.rows - self.nulls == self.distinct
+
+
+@dataclass(frozen=True, slots=True)
+class Overlap:
+    """Measured for a join: rows on each side, and rows on each side whose key has no partner (nulls included)."""
+
+    left_rows: int
+    left_unmatched: int
+    right_rows: int
+    right_unmatched: int
+
+
+@dataclass(frozen=True, slots=True)
+class ValueFacts:
+    """Measured for one column: `top` are (value as text, rows), most frequent first, ties by value."""
+
+    rows: int
+    nulls: int
+    distinct: int
+    low: str | None
+    high: str | None
+    top: tuple[tuple[str, int], ...]
+
+
+class Prober(Protocol):
+    """Facts measured in the sources when asked for. Remembered for one survey; the same question is not run twice."""
+
+    def keys(self, table: Table, columns: Sequence[str]) -> KeyFacts:
+        """How far the columns identify a row."""
+        ...
+
+    def overlap(self, left: Table, left_on: Sequence[str], right: Table, right_on: Sequence[str]) -> Overlap:
+        """How many rows find a partner. Keys are compared as text when their types differ in kind."""
+        ...
+
+    def values(self, table: Table, column: str, top: int = 20) -> ValueFacts:
+        """What a column holds."""
+        ...
+
+    def count(self, table: Table, column: str, value: str, *, fold: bool = False) -> int:
+        """Rows where the column, as text, equals `value`; `fold` ignores case and outer spaces."""
+        ...

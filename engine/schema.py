@@ -1,0 +1,96 @@
+"""What a table looks like: columns with logical types, keys. A logical type is DuckDB's own name of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+__all__ = ["Catalogue", "Column", "ForeignKey", "Table"]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column: its name as the source spells it, its logical type (DuckDB's name, e.g. `DECIMAL(10,2)`)."""
+
+    name: str
+    type: str
+    nullable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignKey:
+    """`columns` of this table refer to `referred` of `table` (a dataset of the same connection)."""
+
+    columns: tuple[str, ...]
+    table: str
+    referred: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One dataset of a source as the survey found it.
+
+    `connection` is the connection's name; `dataset` is how a plan names it there (`public.orders`, `orders.csv`).
+    `options` are read options that the survey decided (a CSV's dialect and column types), to be copied into
+    `Extract.options`. `version` changes when the bytes change; None: the source cannot tell, so every run reads again.
+    `notes` are things found while surveying that a person should know ("3 rows are shorter than the header").
+    """
+
+    connection: str
+    dataset: str
+    columns: tuple[Column, ...]
+    primary_key: tuple[str, ...] = ()
+    unique: tuple[tuple[str, ...], ...] = ()
+    foreign_keys: tuple[ForeignKey, ...] = ()
+    rows: int | None = None
+    version: str | None = None
+    options: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
+    notes: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The bare name that people use: `orders` for `public.orders` and for `data/orders.csv.gz`."""
+        last = self.dataset.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]
+        stem, dot, suffix = last.partition(".")
+        known = {"csv", "tsv", "txt", "json", "jsonl", "ndjson", "parquet"}
+        if dot and suffix.split(".")[0].lower() in known:
+            return stem
+        return last.rsplit(".", 1)[-1]
+
+    def column(self, name: str) -> Column | None:
+        """The column of exactly that name, else the only one that differs in case alone, else None."""
+        for column in self.columns:
+            if column.name == name:
+                return column
+        folded = [column for column in self.columns if column.name.lower() == name.lower()]
+        return folded[0] if len(folded) == 1 else None
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """What a survey saw: source tables; tables that exist in targets; the connections' names and kinds.
+
+    `connections` maps a name to its kind: `files`, `sqlite`, `duckdb`, `postgres`. `default_target` is the
+    connection that a load without a stated target goes to.
+    """
+
+    tables: tuple[Table, ...]
+    connections: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    default_target: str = "warehouse"
+    missing: tuple[str, ...] = ()
+
+    def named(self, name: str) -> tuple[Table, ...]:
+        """Every table whose dataset, `connection.dataset` or bare name equals `name`, ignoring case."""
+        wanted = name.lower()
+        return tuple(
+            table
+            for table in self.tables
+            if wanted
+            in (table.dataset.lower(), f"{table.connection}.{table.dataset}".lower(), table.name.lower())
+        )
+
+    def get(self, connection: str, dataset: str) -> Table | None:
+        """The table of exactly that connection and dataset, or None."""
+        for table in self.tables:
+            if table.connection == connection and table.dataset == dataset:
+                return table
+        return None

@@ -1,0 +1,1 @@
+"""What stays home: secrets, URLs, paths."""

@@ -1,0 +1,1 @@
+"""Order: who acts next, when a run pauses, how it resumes."""
