@@ -1,1 +1,1 @@
-"""Thinking: five agents, each proving its part of a plan before anything runs; planner.py is the seam between minds."""
+"""Thinking: five agents prove their part of a plan before anything runs; planner.py is the seam between minds."""

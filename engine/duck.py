@@ -96,9 +96,7 @@ def translate(error: duckdb.Error, **fields: object) -> AgentEtlError:
     text = str(error)
     if "Could not set lock" in text or "Conflicting lock" in text:
         pid = re.search(r"PID (\d+)", text)
-        return Busy(
-            "Another process holds the DuckDB file", holder=pid.group(1) if pid else "unknown", **fields
-        )
+        return Busy("Another process holds the DuckDB file", holder=pid.group(1) if pid else "unknown", **fields)
     if "No space left" in text or "ENOSPC" in text:
         return DiskFull("No space left on the device", hint="free space and resume the run", **fields)
     line = re.search(r"(?:CSV Error on Line|Line): (\d+)", text)
@@ -109,6 +107,4 @@ def translate(error: duckdb.Error, **fields: object) -> AgentEtlError:
         "column": column.group(1) if column else None,
         "type": kind.group(1).strip() if kind else None,
     }
-    return ReadError(
-        "DuckDB could not read the data", **{k: v for k, v in found.items() if v is not None}, **fields
-    )
+    return ReadError("DuckDB could not read the data", **{k: v for k, v in found.items() if v is not None}, **fields)

@@ -116,12 +116,14 @@ class Plan(_Part):
     @model_validator(mode="after")
     def _names_hold(self) -> "Plan":
         known: set[str] = set()
-        for step in (*self.extracts, *self.transforms):
+        made: tuple[Extract | Transform, ...] = (*self.extracts, *self.transforms)
+        for step in made:
             if step.name in known:
                 raise ValueError(f"two steps are named {step.name!r}")
             known.add(step.name)
         rest: set[str] = set()
-        for other in (*self.loads, *self.checks):
+        readers: tuple[Load | Check, ...] = (*self.loads, *self.checks)
+        for other in readers:
             if other.name in known | rest:
                 raise ValueError(f"two steps are named {other.name!r}")
             rest.add(other.name)
@@ -163,9 +165,7 @@ class Plan(_Part):
         try:
             content = yaml.safe_load(text)
         except yaml.YAMLError as error:
-            raise PlanError(
-                "The plan is not valid YAML or JSON", problem=str(error).splitlines()[0]
-            ) from error
+            raise PlanError("The plan is not valid YAML or JSON", problem=str(error).splitlines()[0]) from error
         if not isinstance(content, dict):
             raise PlanError("A plan is a mapping with extracts and loads", found=type(content).__name__)
         try:
@@ -181,11 +181,7 @@ def _explain(content: dict[str, Any], error: ValidationError) -> PlanError:
     step: object = None
     if len(problem["loc"]) >= 2 and isinstance(problem["loc"][1], int):
         listed = content.get(where[0])
-        if (
-            isinstance(listed, list)
-            and problem["loc"][1] < len(listed)
-            and isinstance(listed[problem["loc"][1]], dict)
-        ):
+        if isinstance(listed, list) and problem["loc"][1] < len(listed) and isinstance(listed[problem["loc"][1]], dict):
             step = listed[problem["loc"][1]].get("name", f"{where[0]}[{where[1]}]")
     models: dict[str, type[_Part]] = {
         "extracts": Extract,

@@ -84,8 +84,7 @@ class Catalogue:
         return tuple(
             table
             for table in self.tables
-            if wanted
-            in (table.dataset.lower(), f"{table.connection}.{table.dataset}".lower(), table.name.lower())
+            if wanted in (table.dataset.lower(), f"{table.connection}.{table.dataset}".lower(), table.name.lower())
         )
 
     def get(self, connection: str, dataset: str) -> Table | None:
