@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -91,7 +92,7 @@ def _projection(relation: Relation) -> str:
     return ", ".join(items)
 
 
-def translate(error: duckdb.Error, **fields: object) -> AgentEtlError:
+def translate(error: duckdb.Error, **fields: Any) -> AgentEtlError:
     """DuckDB's error as one of ours, with the column, line and type that it names; values are left out."""
     text = str(error)
     if "Could not set lock" in text or "Conflicting lock" in text:

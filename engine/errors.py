@@ -27,7 +27,7 @@ only part that is logged besides the code) and a `hint`: the next thing to do.
 """
 
 import re
-from typing import ClassVar
+from typing import Any, ClassVar
 
 __all__ = [
     "AgentEtlError",
@@ -62,11 +62,11 @@ class AgentEtlError(Exception):
     def __init_subclass__(cls) -> None:
         cls.code = re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
 
-    def __init__(self, message: str, *, hint: str = "", **fields: object) -> None:
+    def __init__(self, message: str, *, hint: str = "", **fields: Any) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
-        self.fields: dict[str, object] = fields
+        self.fields: dict[str, Any] = fields
 
     def __str__(self) -> str:
         fields = ", ".join(f"{name}={value!r}" for name, value in self.fields.items())

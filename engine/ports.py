@@ -91,7 +91,7 @@ class Source(Protocol):
         where: str | None = None,
         options: Mapping[str, Any] | None = None,
     ) -> Relation:
-        """The rows. `where`, a DuckDB expression, may be pushed down; the caller applies it again. Reads nothing yet."""
+        """The rows, nothing read yet. `where`, a DuckDB expression, may be pushed down; the caller applies it again."""
         ...
 
 
@@ -131,7 +131,7 @@ class LoadOrder:
 
 @dataclass(frozen=True, slots=True)
 class LoadResult:
-    """What a load did. `rows` were given; `inserted`, `updated`, `deleted` happened at the target (deleted: by replace).
+    """What a load did. `rows` were given; `inserted`, `updated`, `deleted` happened there (deleted: by replace).
 
     `already`: the marker was there, nothing was written.
     """
