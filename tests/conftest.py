@@ -1,0 +1,94 @@
+"""Fixtures for all tests: a clean environment, a home of its own, a real PostgreSQL, no network but loopback."""
+
+import ipaddress
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from harness.postgres import PostgresServer, ServiceMissing
+
+_REPO = Path(__file__).resolve().parents[1]
+_KEPT = {"AGENT_ETL_REQUIRE_SERVICES"}
+_FOREIGN = ("AGENT_ETL_", "LANGSMITH_", "LANGCHAIN_", "LANGGRAPH_", "PG")
+
+
+def missing(service: str, command: str) -> None:
+    """Skip the test with the command that installs the service; fail where services are required (CI)."""
+    text = f"{service} is not installed: {command}"
+    if os.environ.get("AGENT_ETL_REQUIRE_SERVICES") == "1":
+        pytest.fail(text)
+    pytest.skip(text)
+
+
+@pytest.fixture(autouse=True)
+def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Each test sees no settings of the machine's user, and its current directory is its own."""
+    for name in list(os.environ):
+        if name.startswith(_FOREIGN) and name not in _KEPT:
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _loopback_only() -> Iterator[None]:
+    """A connection to any host but loopback is an error: no test can reach the network by accident."""
+    patch = pytest.MonkeyPatch()
+    for name in ("connect", "connect_ex"):
+        patch.setattr(socket.socket, name, _guarded(getattr(socket.socket, name)))
+    yield
+    patch.undo()
+
+
+def _guarded(original: Any) -> Any:
+    def connect(self: socket.socket, address: Any) -> Any:
+        if self.family != socket.AF_UNIX and not _is_loopback(address[0]):
+            raise RuntimeError(f"a test tried to reach {address[0]}: only loopback is allowed")
+        return original(self, address)
+
+    return connect
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home folder of this test alone, also named by AGENT_ETL_HOME. It is not created here."""
+    folder = tmp_path / "home"
+    monkeypatch.setenv("AGENT_ETL_HOME", str(folder))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A real PostgreSQL server, one for the whole session."""
+    try:
+        server = PostgresServer.start()
+    except ServiceMissing as error:
+        missing("PostgreSQL", str(error))
+        raise
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def pg_url(postgres: PostgresServer) -> Iterator[str]:
+    """The URL of a fresh database of this test alone."""
+    with postgres.database() as name:
+        yield postgres.url(name)
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real data beside the repository; it is not part of the project, so tests skip without it."""
+    folder = _REPO.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip(f"no folder {folder}: real data is not part of the repository")
+    return folder
