@@ -9,7 +9,8 @@ __all__ = ["DATA_SUFFIXES", "Mention", "mentions"]
 MentionKind = Literal["file", "glob", "url", "path", "name"]
 
 DATA_SUFFIXES: frozenset[str] = frozenset(
-    "csv tsv txt json jsonl ndjson parquet pq avro orc xlsx xls xml yaml yml db sqlite sqlite3 duckdb".split()
+    {"csv", "tsv", "txt", "json", "jsonl", "ndjson", "parquet", "pq", "avro", "orc", "xlsx", "xls", "xml"}
+    | {"yaml", "yml", "db", "sqlite", "sqlite3", "duckdb"}
 )
 """Endings that make a word a file; which of them can be read is for the connectors to say."""
 
@@ -58,14 +59,17 @@ def _next(goal: str, at: int) -> tuple[list[Mention] | None, int]:
         whole = kind is None and not _URL.match(text)
         return [Mention(text, match.span(), "name" if whole else kind or "url")], match.end()
     if match := _CHUNK.match(goal, at):
-        return _chunk(match.group(), at), match.end()
+        text = match.group()
+        # After a closing parenthesis a slash or a star is arithmetic.
+        place = at == 0 or goal[at - 1] != ")"
+        return _chunk(text, at, place=place), match.end()
     return None, at + 1
 
 
-def _chunk(text: str, at: int) -> list[Mention] | None:
+def _chunk(text: str, at: int, *, place: bool) -> list[Mention] | None:
     """A run without spaces: one place in a file system, else the names in it."""
     trimmed = text.rstrip(_TRAILING.replace("?", "")) if text.rstrip(_TRAILING) else text
-    for candidate in (trimmed, trimmed.rstrip("?")):
+    for candidate in (trimmed, trimmed.rstrip("?")) if place else ():
         kind = located(candidate)
         if kind is not None:
             return [Mention(candidate, (at, at + len(candidate)), kind)]
