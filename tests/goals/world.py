@@ -1,0 +1,150 @@
+"""A case made real: its tables as files and databases in the current directory, its target read back."""
+
+import csv
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import psycopg
+from goals.corpus import Case
+
+__all__ = ["build", "rows_of", "snapshot"]
+
+_PG_TYPES = {"VARCHAR": "text", "DOUBLE": "double precision", "DATE": "date", "TIMESTAMP": "timestamp"}
+
+
+def build(case: Case, folder: Path, pg_url: str | None) -> dict[str, str]:
+    """Write the case's tables below `folder` (and into `pg_url`); gives the run's connections by name."""
+    bare = case.schema.bare()
+    with case.schema.connect() as oracle:
+        only_before = set(case.before.values())
+        for full, name in bare.items():
+            if name not in only_before:
+                _write(case, oracle, full, name, folder, pg_url)
+        for target, name in case.before.items():
+            _write(case, oracle, target, name, folder, pg_url)
+    connections = dict(case.schema.connections)
+    if case.needs_postgres and pg_url:
+        connections["pg"] = pg_url
+    return connections
+
+
+def rows_of(target: str, folder: Path, home: Path, pg_url: str | None) -> tuple[list[str], list[tuple[Any, ...]]]:
+    """Column names and rows of a target, read without any code of the product. Raises: LookupError when it is missing."""
+    place, colon, table = target.rpartition(":")
+    if place == "pg":
+        return _pg_rows(pg_url or "", table)
+    if place.endswith(".sqlite"):
+        return _sqlite_rows(folder / place, table)
+    if colon or "." not in target:
+        return _duck_rows(folder / place if colon else home / "warehouse.duckdb", table)
+    return _file_rows(folder / target)
+
+
+def snapshot(folder: Path, home: Path) -> dict[str, bytes]:
+    """The bytes of every file below `folder`, but the home; and the warehouse's tables: equal when nothing was touched."""
+    files = {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not path.is_relative_to(home)
+    }
+    warehouse = home / "warehouse.duckdb"
+    if warehouse.exists():
+        with duckdb.connect(str(warehouse), read_only=True) as connection:
+            for (name,) in connection.execute("SELECT table_name FROM duckdb_tables() ORDER BY 1").fetchall():
+                files[f"warehouse:{name}"] = b""
+    return files
+
+
+def _write(case: Case, oracle: Any, full: str, name: str, folder: Path, pg_url: str | None) -> None:
+    place, colon, table = full.rpartition(":")
+    cursor = oracle.execute(f'SELECT * FROM "{name}"')
+    names = [column[0] for column in cursor.description]
+    rows = cursor.fetchall()
+    key = next(k for k, v in case.schema.bare().items() if v == name)
+    types = dict(case.schema.tables[key][0])
+    if place == "pg":
+        columns = [f'"{c}" {_PG_TYPES.get(types[c], types[c])}' for c in names]
+        with psycopg.connect(pg_url or "") as connection:
+            connection.execute(f'CREATE TABLE "{table}" ({", ".join(columns)})')
+            with connection.cursor() as writer:
+                writer.executemany(f'INSERT INTO "{table}" VALUES ({", ".join(["%s"] * len(names))})', rows)
+    elif place.endswith(".sqlite"):
+        with closing(sqlite3.connect(folder / place)) as connection, connection:
+            connection.execute(
+                f'CREATE TABLE "{table}" ({", ".join(f"{chr(34)}{c}{chr(34)} {types[c]}" for c in names)})'
+            )
+            texts = [[_plain(value) for value in row] for row in rows]
+            connection.executemany(f'INSERT INTO "{table}" VALUES ({", ".join("?" * len(names))})', texts)
+    elif colon:
+        oracle.execute(f"ATTACH '{folder / place}' AS place")
+        oracle.execute(f'CREATE TABLE place."{table}" AS SELECT * FROM "{name}"')
+        oracle.execute("DETACH place")
+    else:
+        _write_file(case, oracle, full, name, folder / full)
+
+
+def _write_file(case: Case, oracle: Any, full: str, name: str, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix == ".parquet":
+        oracle.execute(f"COPY \"{name}\" TO '{path}' (FORMAT parquet)")
+    elif path.suffix == ".jsonl":
+        oracle.execute(f"COPY \"{name}\" TO '{path}' (FORMAT json)")
+    else:
+        columns, rows = case.schema.tables[full]
+        with path.open("w", newline="") as file:
+            writer = csv.writer(file, delimiter="\t" if path.suffix == ".tsv" else ",", lineterminator="\n")
+            writer.writerow([column for column, _ in columns])
+            writer.writerows([cell or "" for cell in row] for row in rows)
+
+
+def _plain(value: Any) -> Any:
+    return value if value is None or isinstance(value, int | float | str) else str(value)
+
+
+def _duck_rows(path: Path, table: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+    if not path.exists():
+        raise LookupError(f"no file {path.name}")
+    with duckdb.connect(str(path), read_only=True) as connection:
+        try:
+            cursor = connection.execute(f'SELECT * FROM "{table}"')
+        except duckdb.CatalogException:
+            raise LookupError(f"no table {table} in {path.name}") from None
+        return [column[0] for column in cursor.description], cursor.fetchall()
+
+
+def _sqlite_rows(path: Path, table: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+    with closing(sqlite3.connect(path)) as connection:
+        try:
+            cursor = connection.execute(f'SELECT * FROM "{table}"')
+        except sqlite3.OperationalError:
+            raise LookupError(f"no table {table} in {path.name}") from None
+        return [column[0] for column in cursor.description], cursor.fetchall()
+
+
+def _pg_rows(url: str, table: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+    with psycopg.connect(url) as connection:
+        try:
+            cursor = connection.execute(f'SELECT * FROM "{table}"')
+        except psycopg.errors.UndefinedTable:
+            raise LookupError(f"no table {table} in pg") from None
+        return [column.name for column in cursor.description or ()], cursor.fetchall()
+
+
+def _file_rows(path: Path) -> tuple[list[str], list[tuple[Any, ...]]]:
+    if not path.exists():
+        raise LookupError(f"no file {path.name}")
+    with duckdb.connect() as connection:
+        if path.suffix == ".parquet":
+            pattern = path / "*.parquet" if path.is_dir() else path
+            cursor = connection.execute(f"SELECT * FROM read_parquet('{pattern}')")
+        elif path.suffix == ".jsonl":
+            cursor = connection.execute(f"SELECT * FROM read_json_auto('{path}', format = 'newline_delimited')")
+        else:
+            mark = "\t" if path.suffix == ".tsv" else ","
+            cursor = connection.execute(
+                f"SELECT * FROM read_csv('{path}', header = true, all_varchar = true, delim = '{mark}')"
+            )
+        return [column[0] for column in cursor.description], cursor.fetchall()
