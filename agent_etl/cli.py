@@ -1,0 +1,173 @@
+"""The command line. Commands import what they need when they are called: `--help` loads none of it."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from agent_etl.exits import Exit, guarded
+
+__all__ = ["main"]
+
+app = typer.Typer(
+    help="A goal in plain words becomes a checked, executed, monitored and resumable data pipeline.",
+    epilog="Exit codes: 0 succeeded, 2 usage, 3 waiting for an answer, 4 refused, 5 failed, 130 interrupted.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"max_content_width": 110, "help_option_names": ["-h", "--help"]},
+)
+
+Goal = Annotated[str, typer.Argument(metavar="GOAL|PLAN.yaml", help="A goal in words, or the path of a plan file.")]
+RunId = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, as `agent-etl runs` lists them.")]
+Named = Annotated[
+    list[str] | None,
+    typer.Option("--connection", "-c", metavar="NAME=URL", help="A connection, besides agent_etl.toml. Repeatable."),
+]
+Answers = Annotated[
+    list[str] | None,
+    typer.Option("--answer", "-a", metavar="ID=VALUE", help="An answer to a question. Repeatable."),
+]
+Home = Annotated[Path | None, typer.Option(help="The home folder. Default: AGENT_ETL_HOME, else .agent_etl")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, nothing else.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no plan, only the outcome.")]
+Verbose = Annotated[
+    bool, typer.Option("--verbose", "-v", envvar="AGENT_ETL_DEBUG", help="A traceback when something goes wrong.")
+]
+
+
+@app.callback(invoke_without_command=True)
+def _root(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    if version:
+        import agent_etl
+
+        typer.echo(agent_etl.__version__)
+        raise typer.Exit
+
+
+@app.command("run")
+@guarded
+def _run(
+    goal: Goal,
+    connection: Named = None,
+    answer: Answers = None,
+    approve: Annotated[
+        str, typer.Option(metavar="risky|ask|auto", help="When to ask before writing: when it is risky, always, never.")
+    ] = "risky",
+    run_id: Annotated[str | None, typer.Option(help="An id of your own for the run.")] = None,
+    home: Home = None,
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> Exit:
+    """Run a goal, or a plan file, to its end or to its first question."""
+    from agent_etl.commands.execute import Operation
+
+    return Operation(home, json=json, quiet=quiet).run(goal, connection or (), answer or (), approve, run_id)
+
+
+@app.command("resume")
+@guarded
+def _resume(
+    run: RunId,
+    connection: Named = None,
+    answer: Answers = None,
+    approve: Annotated[bool | None, typer.Option("--approve/--reject", help="The decision about the plan.")] = None,
+    plan: Annotated[Path | None, typer.Option(metavar="EDITED.yaml", help="Run this plan instead.")] = None,
+    home: Home = None,
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> Exit:
+    """Continue a run that waits, failed or was interrupted. What was done is not done again."""
+    from agent_etl.commands.execute import Operation
+
+    return Operation(home, json=json, quiet=quiet).resume(run, connection or (), answer or (), approve, plan)
+
+
+@app.command("plan")
+@guarded
+def _plan(
+    goal: Goal,
+    connection: Named = None,
+    answer: Answers = None,
+    home: Home = None,
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> Exit:
+    """Print the plan for a goal as YAML, run nothing. What was understood and what is asked goes to stderr."""
+    from agent_etl.commands.draft import plan
+
+    return plan(goal, connection or (), answer or (), home, json=json, quiet=quiet)
+
+
+@app.command("runs")
+@guarded
+def _runs(home: Home = None, json: Json = False, verbose: Verbose = False) -> Exit:
+    """List the runs of this home, newest first."""
+    from agent_etl.commands.look import runs
+
+    return runs(home, json=json)
+
+
+@app.command("show")
+@guarded
+def _show(run: RunId, home: Home = None, json: Json = False, verbose: Verbose = False) -> Exit:
+    """Show a run: its goal with what became of each clause, its plan, its report."""
+    from agent_etl.commands.look import show
+
+    return show(run, home, json=json)
+
+
+@app.command("inspect")
+@guarded
+def _inspect(
+    source: Annotated[str, typer.Argument(help="A connection, a URL, a database file, a data file or a table.")],
+    connection: Named = None,
+    home: Home = None,
+    json: Json = False,
+    verbose: Verbose = False,
+) -> Exit:
+    """Show what a source holds: its tables, or one table's columns, types and keys."""
+    from agent_etl.commands.sources import inspect
+
+    return inspect(source, connection or (), home, json=json)
+
+
+@app.command("connections")
+@guarded
+def _connections(connection: Named = None, home: Home = None, json: Json = False, verbose: Verbose = False) -> Exit:
+    """List the connections that goals may name. Passwords are not shown."""
+    from agent_etl.commands.sources import connections
+
+    return connections(connection or (), home, json=json)
+
+
+@app.command("doctor")
+@guarded
+def _doctor(connection: Named = None, home: Home = None, json: Json = False, verbose: Verbose = False) -> Exit:
+    """Check versions, the home folder, disk space, the run store and every connection."""
+    from agent_etl.commands.doctor import doctor
+
+    return doctor(connection or (), home, json=json)
+
+
+@app.command("demo")
+@guarded
+def _demo(
+    folder: Annotated[Path, typer.Argument(help="Where the example shop and its home go.")] = Path("agent-etl-demo"),
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> Exit:
+    """Run a real pipeline over an example shop made on the spot."""
+    from agent_etl.demo import demo
+
+    return demo(folder, json=json, quiet=quiet)
+
+
+def main() -> None:
+    """Run the command line of this process and exit."""
+    app()

@@ -1,0 +1,148 @@
+"""`agent-etl run` and `agent-etl resume`: a run with its live progress, its questions and its outcome."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from rich.console import Console
+
+from agent_etl import get_run, resume_pipeline, run_pipeline
+from agent_etl.arguments import goal_or_plan, pairs, read_plan
+from agent_etl.dialogue import ask, attended, decide, resume_command
+from agent_etl.display import clauses_view, consoles, finding_line, plan_view, question_view, rows_view
+from agent_etl.engine.plan import Plan
+from agent_etl.exits import Exit
+from agent_etl.graphs.result import Run
+from agent_etl.progress import Progress
+from agent_etl.records import print_json
+
+__all__ = ["Operation", "show_plan"]
+
+SHOWN_ROWS = 10
+READ_ROWS = 10_000
+"""A larger result is not read back for the sake of its first rows."""
+
+_CODES = {
+    "succeeded": Exit.SUCCEEDED,
+    "waiting": Exit.WAITING,
+    "refused": Exit.REFUSED,
+    "failed": Exit.FAILED,
+    "interrupted": Exit.INTERRUPTED,
+    "running": Exit.WAITING,
+}
+
+
+class Operation:
+    """One command that runs something: `json` for a machine, `quiet` for the outcome alone.
+
+    On a terminal a question is asked at once; elsewhere the command that answers it is printed.
+    """
+
+    def __init__(self, home: Path | None, *, json: bool = False, quiet: bool = False) -> None:
+        self._home = home
+        self._json = json
+        self._out, self._talk = consoles(silent=json)[0], consoles(silent=json or quiet)[1]
+        self._connections: dict[str, str] = {}
+
+    def run(
+        self, goal: str, connections: Iterable[str], answers: Iterable[str], approve: str, run_id: str | None = None
+    ) -> Exit:
+        """Run a goal or a plan file. Side effects: those of the pipeline."""
+        what = goal_or_plan(goal)
+        self._connections = pairs("--connection", connections)
+        given = pairs("--answer", answers)
+        with self._progress() as progress:
+            run = run_pipeline(
+                what,
+                connections=self._connections,
+                approve=approve,
+                answers=given,
+                home=self._home,
+                run_id=run_id,
+                on_event=progress,
+            )
+        return self.follow(run)
+
+    def resume(
+        self,
+        run_id: str,
+        connections: Iterable[str],
+        answers: Iterable[str],
+        approve: bool | None = None,
+        plan: Path | None = None,
+    ) -> Exit:
+        """Continue a run. An edited plan is proved again before it runs."""
+        self._connections = pairs("--connection", connections)
+        decision: str | Plan | None = None if approve is None else "approve" if approve else "reject"
+        if plan is not None:
+            decision = read_plan(plan)
+        return self.follow(self._resume(run_id, pairs("--answer", answers), decision))
+
+    def follow(self, run: Run) -> Exit:
+        """Ask whoever sits there until the run waits no more, then tell how it ended."""
+        while run.status == "waiting" and attended() and not self._json:
+            self._tell_findings(run)
+            if run.waits_for == "approval":
+                run = self._resume(run.run_id, {}, decide(self._talk))
+            else:
+                run = self._resume(run.run_id, ask(run.questions, self._talk), None)
+        self._tell(run)
+        return _CODES[run.status]
+
+    def _resume(self, run_id: str, answers: Mapping[str, str], decision: str | Plan | None) -> Run:
+        with self._progress() as progress:
+            return resume_pipeline(
+                run_id,
+                answers=answers or None,
+                decision=decision,
+                connections=self._connections or None,
+                home=self._home,
+                on_event=progress,
+            )
+
+    def _progress(self) -> Progress:
+        return Progress(self._talk, on_plan=lambda run_id: show_plan(get_run(run_id, home=self._home), self._talk))
+
+    def _tell_findings(self, run: Run) -> None:
+        for finding in run.findings:
+            self._talk.print(finding_line(finding), soft_wrap=True)
+
+    def _tell(self, run: Run) -> None:
+        if self._json:
+            record = run.to_dict()
+            if run.status in ("waiting", "interrupted"):
+                record["resume"] = self._command(run)
+            print_json(record)
+            return
+        if run.status == "waiting":
+            self._tell_waiting(run)
+            return
+        self._out.print()
+        self._out.print(run.report(), markup=False, soft_wrap=True, end="")
+        for load in run.loads if run.status == "succeeded" else ():
+            if 0 < load.rows <= READ_ROWS:
+                self._out.print(rows_view(f"{load.target}.{load.table}", run.dataset(load.step), SHOWN_ROWS))
+
+    def _tell_waiting(self, run: Run) -> None:
+        for question in run.questions:
+            self._out.print(question_view(question))
+        for finding in run.findings if run.waits_for == "approval" else ():
+            self._out.print(finding_line(finding), soft_wrap=True)
+        what = "approval" if run.waits_for == "approval" else "an answer"
+        self._out.print(f"run {run.run_id} waits for {what}:\n  {self._command(run)}", markup=False, soft_wrap=True)
+
+    def _command(self, run: Run) -> str:
+        return resume_command(
+            run.run_id,
+            run.questions if run.waits_for == "answers" else (),
+            home=self._home,
+            connections=self._connections,
+            approval=run.waits_for == "approval",
+        )
+
+
+def show_plan(run: Run, console: Console) -> None:
+    """The goal with what its clauses became, and the plan."""
+    if run.draft is not None and run.draft.clauses:
+        console.print(clauses_view(run.goal, run.draft.clauses, run.plan))
+    if run.plan is not None:
+        console.print(plan_view(run.plan))

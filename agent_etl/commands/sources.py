@@ -1,0 +1,104 @@
+"""`agent-etl connections` and `agent-etl inspect`: what goals can name, and what is in it."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+from agent_etl.arguments import pairs
+from agent_etl.connectors.registry import Registry, open_connections
+from agent_etl.display import consoles, table_view
+from agent_etl.engine.ports import Connection
+from agent_etl.engine.schema import Table
+from agent_etl.engine.settings import load_settings
+from agent_etl.exits import Exit
+from agent_etl.records import print_json
+
+__all__ = ["connections", "inspect"]
+
+
+@contextmanager
+def _registry(named: Iterable[str], home: Path | None) -> Iterator[Registry]:
+    registry = open_connections(load_settings(home=home, connections=pairs("--connection", named)))
+    try:
+        yield registry
+    finally:
+        registry.close()
+
+
+def connections(named: Iterable[str], home: Path | None, *, json: bool) -> Exit:
+    """List the connections by name."""
+    with _registry(named, home) as registry:
+        found = [registry[name] for name in registry.names()]
+        if json:
+            print_json({"connections": [_record(connection) for connection in found]})
+        else:
+            rows = [(c.name, c.kind, c.url, "asks before every load" if c.protected else "") for c in found]
+            consoles()[0].print(table_view("connections", ("name", "kind", "url", "protected"), rows))
+    return Exit.SUCCEEDED
+
+
+def _record(connection: Connection) -> dict[str, object]:
+    return {
+        "name": connection.name,
+        "kind": connection.kind,
+        "url": connection.url,
+        "protected": connection.protected,
+    }
+
+
+def inspect(source: str, named: Iterable[str], home: Path | None, *, json: bool) -> Exit:
+    """Show a connection's tables, or one table.
+
+    Raises: NotFound when neither a connection, a file, a database nor a table of that name is there.
+    """
+    with _registry(named, home) as registry:
+        connection, dataset = _find(source, registry)
+        if dataset is None:
+            tables = connection.source().tables()
+            if json:
+                print_json({"connection": _record(connection), "tables": list(tables)})
+            else:
+                title = f"{connection.name} ({connection.kind})"
+                consoles()[0].print(table_view(title, ("table",), [(name,) for name in tables]))
+            return Exit.SUCCEEDED
+        table = connection.source().describe(dataset)
+    if json:
+        print_json(asdict(table) | {"options": dict(table.options)})
+    else:
+        _print(table)
+    return Exit.SUCCEEDED
+
+
+def _find(source: str, registry: Registry) -> tuple[Connection, str | None]:
+    """The connection that is meant, and the dataset when one is."""
+    if source in registry.names():
+        return registry[source], None
+    head, dot, rest = source.partition(".")
+    if dot and head in registry.names():
+        return registry[head], rest
+    if "://" not in source and (not Path(source).exists() or _is_data(source, registry)):
+        return registry["here"], source
+    return registry[source], None
+
+
+def _is_data(source: str, registry: Registry) -> bool:
+    """Whether a path of the current folder is a data file, not a folder or a database file."""
+    return Path(source).is_file() and registry[source].kind == "files"
+
+
+def _print(table: Table) -> None:
+    out = consoles()[0]
+    rows = f"{table.rows:,} rows" if table.rows is not None else "rows not counted"
+    title = f"{table.connection}: {table.dataset} ({rows})"
+    columns = [(c.name, c.type, "" if c.nullable else "not null", _keys(table, c.name)) for c in table.columns]
+    out.print(table_view(title, ("column", "type", "", "key"), columns))
+    for note in table.notes:
+        out.print(f"note: {note}", markup=False, soft_wrap=True)
+
+
+def _keys(table: Table, column: str) -> str:
+    parts = ["primary key"] if column in table.primary_key else []
+    parts += ["unique" for columns in table.unique if column in columns]
+    parts += [f"→ {key.table}.{', '.join(key.referred)}" for key in table.foreign_keys if column in key.columns]
+    return ", ".join(dict.fromkeys(parts))

@@ -1,0 +1,139 @@
+"""What the documents show is run, in order, in one folder for each document, with the example shop in it."""
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from agent_etl.example import make_shop
+
+from agent_etl.engine.plan import Plan
+
+ROOT = Path(__file__).parent.parent
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+# What a reader types to install; everything else that is shown is executed.
+INSTALLS = ("pip install", "pytest", "make ", "langgraph dev")
+
+
+@dataclass(frozen=True)
+class Block:
+    language: str
+    text: str
+    line: int
+
+
+def blocks(document: Path) -> Iterator[Block]:
+    text = document.read_text(encoding="utf-8")
+    for match in FENCE.finditer(text):
+        yield Block(match[1], match[2], text[: match.start()].count("\n") + 2)
+
+
+def run(arguments: list[str], folder: Path, expected_codes: tuple[int, ...] = (0,)) -> str:
+    done = subprocess.run(
+        [sys.executable, "-P", *arguments], cwd=folder, capture_output=True, text=True, timeout=100, check=False
+    )
+    assert done.returncode in expected_codes, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def console(block: Block, folder: Path) -> None:
+    """Each `$ agent-etl …` line is run; the lines under it occur in its output, in that order."""
+    shown: list[tuple[str, list[str]]] = []
+    for line in block.text.replace("\\\n", " ").splitlines():
+        if line.startswith("$ "):
+            shown.append((line[2:], []))
+        elif line.strip() and shown:
+            shown[-1][1].append(line)
+    assert shown, "a console block without a command"
+    for command, expected in shown:
+        command, _, target = command.partition(" > ")
+        program, *arguments = shlex.split(command)
+        assert program == "agent-etl", f"not run: {command}"
+        output = run(["-m", "agent_etl", *arguments], folder)
+        if target:
+            (folder / target.strip()).write_text(output, encoding="utf-8")
+        rest = output
+        for line in expected:
+            before, found, rest = rest.partition(line.strip())
+            assert found, f"{line.strip()!r} is not in what {command!r} prints:\n{output}"
+            del before
+
+
+def execute(block: Block, folder: Path) -> None:
+    match block.language:
+        case "python":
+            run(["-c", block.text], folder)
+        case "console":
+            console(block, folder)
+        case "yaml":
+            Plan.parse(block.text)
+            name = re.match(r"# (\S+\.yaml)\n", block.text)
+            if name:
+                (folder / name[1]).write_text(block.text, encoding="utf-8")
+        case "toml":
+            tomllib.loads(block.text)
+        case "sh":
+            for line in block.text.splitlines():
+                assert all(part.strip().startswith((*INSTALLS, "agent-etl demo")) for part in line.split("&&")), line
+        case "text" | "mermaid":
+            assert block.text.strip()
+        case other:
+            pytest.fail(f"no rule for a block of language {other!r}")
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_every_code_block_runs(document: Path, tmp_path: Path) -> None:
+    """Every Python, console, plan and settings block of the document works as it stands, one after the other."""
+    found = list(blocks(document))
+    if found:
+        make_shop(tmp_path)
+    for block in found:
+        try:
+            execute(block, tmp_path)
+        except AssertionError as error:
+            raise AssertionError(f"{document.relative_to(ROOT)}:{block.line}: {error}") from error
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_links_lead_somewhere(document: Path) -> None:
+    """Every relative link of the document names a file or folder of the repository."""
+    text = FENCE.sub("", document.read_text(encoding="utf-8"))
+    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", text):
+        if "://" not in target:
+            assert (document.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_named_files_exist(document: Path) -> None:
+    """Every `room/module.py` that the document names is there."""
+    for name in re.findall(
+        r"\b((?:agent_etl|agents|connectors|engine|graphs|tools)/[\w/]+\.py)\b", document.read_text()
+    ):
+        assert (ROOT / name).is_file(), name
+
+
+def test_the_picture_is_the_graph() -> None:
+    """The state machine drawn in the README is the one that runs."""
+    from agent_etl.graphs.pipeline import build_graph
+
+    drawn = next(block.text for block in blocks(ROOT / "README.md") if block.language == "mermaid")
+    graph = build_graph().get_graph()
+    for name in graph.nodes:
+        assert re.search(rf"\b{re.escape(name.strip('_'))}\b", drawn), name
+
+
+def test_the_studio_file_names_the_graph() -> None:
+    """langgraph.json leads to a graph that can be imported."""
+    import importlib
+
+    settings = json.loads((ROOT / "langgraph.json").read_text())
+    for address in settings["graphs"].values():
+        module, _, name = address.partition(":")
+        assert hasattr(importlib.import_module(module), name)
