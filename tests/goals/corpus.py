@@ -46,9 +46,8 @@ class Schema:
         connection = duckdb.connect()
         for full, bare in self.bare().items():
             columns, rows = self.tables[full]
-            connection.execute(
-                f'CREATE TABLE "{bare}" ({", ".join(f"{c!r} {t}" for c, t in columns)})'.replace("'", '"')
-            )
+            declared = ", ".join(f'"{column}" {kind}' for column, kind in columns)
+            connection.execute(f'CREATE TABLE "{bare}" ({declared})')
             if rows:
                 marks = ", ".join("?" * len(columns))
                 connection.executemany(f'INSERT INTO "{bare}" VALUES ({marks})', [list(row) for row in rows])

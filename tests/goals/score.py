@@ -1,4 +1,4 @@
-"""The corpus as a table: `python tests/goals/score.py [--record] [--all] [word…]` runs the cases whose id or goal has a word.
+"""The corpus as a table: `python tests/goals/score.py [--record] [--all] [word…]`; words choose cases by id or goal.
 
 Ends with 1 when a result is wrong. `--record` rewrites not_yet.txt from what happened.
 """

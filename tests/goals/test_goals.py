@@ -1,4 +1,4 @@
-"""Goals in words against hand-written SQL: a goal becomes exactly these rows, or it is asked about; never another result.
+"""Goals in words against hand-written SQL: a goal becomes exactly these rows, or it is asked about; nothing else.
 
 not_yet.txt lists the cases that stop today though they should run (or stop in another way than they should), each with
 what happens. A case that changes either way fails until that list says so: `python tests/goals/score.py --record`.

@@ -32,7 +32,7 @@ def build(case: Case, folder: Path, pg_url: str | None) -> dict[str, str]:
 
 
 def rows_of(target: str, folder: Path, home: Path, pg_url: str | None) -> tuple[list[str], list[tuple[Any, ...]]]:
-    """Column names and rows of a target, read without any code of the product. Raises: LookupError when it is missing."""
+    """Column names and rows of a target, read without any code of the product. Raises: LookupError: not there."""
     place, colon, table = target.rpartition(":")
     if place == "pg":
         return _pg_rows(pg_url or "", table)
@@ -44,7 +44,7 @@ def rows_of(target: str, folder: Path, home: Path, pg_url: str | None) -> tuple[
 
 
 def snapshot(folder: Path, home: Path) -> dict[str, bytes]:
-    """The bytes of every file below `folder`, but the home; and the warehouse's tables: equal when nothing was touched."""
+    """Every file's bytes below `folder` but the home's, and the warehouse's tables: equal when nothing was touched."""
     files = {
         str(path.relative_to(folder)): path.read_bytes()
         for path in sorted(folder.rglob("*"))
