@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from agent_etl.engine import yaml12
 from agent_etl.engine.errors import PlanError
 
 __all__ = ["Check", "Extract", "Load", "Plan", "Step", "Transform"]
@@ -150,7 +151,7 @@ class Plan(_Part):
 
     def to_yaml(self) -> str:
         """YAML in the plan's own order, without defaults: what a person reviews and edits."""
-        return yaml.safe_dump(self._content(), sort_keys=False, allow_unicode=True, width=100)
+        return yaml12.dump(self._content())
 
     def _content(self) -> dict[str, Any]:
         content: dict[str, Any] = self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
@@ -163,7 +164,7 @@ class Plan(_Part):
         Raises: PlanError naming the step, the field and what is valid.
         """
         try:
-            content = yaml.safe_load(text)
+            content = yaml12.parse(text)
         except yaml.YAMLError as error:
             raise PlanError("The plan is not valid YAML or JSON", problem=str(error).splitlines()[0]) from error
         if not isinstance(content, dict):
