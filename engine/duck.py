@@ -9,10 +9,23 @@ from typing import Any
 
 import duckdb
 
-from agent_etl.engine.errors import AgentEtlError, Busy, DiskFull, ReadError, SourceError
+from agent_etl.engine.errors import (
+    AgentEtlError,
+    Busy,
+    DiskFull,
+    NotFound,
+    OutOfMemory,
+    PlanError,
+    ReadError,
+    SourceError,
+)
 from agent_etl.engine.ports import Relation
+from agent_etl.engine.schema import Column
 
-__all__ = ["attached", "connect", "literal", "quote", "translate"]
+__all__ = ["Cursor", "attached", "columns_of", "connect", "literal", "quote", "run", "translate"]
+
+Cursor = duckdb.DuckDBPyConnection
+"""A DuckDB connection or a cursor of one; cursors share memory limit and settings, each serves one thread."""
 
 _names = count(1)
 
@@ -57,8 +70,25 @@ def connect(
         connection = duckdb.connect(str(path) if path else ":memory:", config=config)
     except duckdb.Error as error:
         raise translate(error, path=str(path)) from error
-    connection.execute("set enable_progress_bar = false; set TimeZone = 'UTC'")
+    connection.execute("set enable_progress_bar = false; set global TimeZone = 'UTC'")
     return connection
+
+
+def run(cursor: Cursor, sql: str, **fields: object) -> Cursor:
+    """Execute one statement; the errors that it raises are typed and carry `fields`.
+
+    Raises: what translate gives. Side effects: those of the statement.
+    """
+    try:
+        return cursor.execute(sql)
+    except duckdb.Error as error:
+        raise translate(error, **fields) from error
+
+
+def columns_of(cursor: Cursor, select: str, **fields: object) -> tuple[Column, ...]:
+    """The columns of a SELECT, bound but not run. Raises: PlanError when it does not bind."""
+    rows = run(cursor, f"DESCRIBE {select}", **fields).fetchall()
+    return tuple(Column(str(row[0]), str(row[1])) for row in rows)
 
 
 @contextmanager
@@ -98,14 +128,22 @@ def translate(error: duckdb.Error, **fields: Any) -> AgentEtlError:
     if "Could not set lock" in text or "Conflicting lock" in text:
         pid = re.search(r"PID (\d+)", text)
         return Busy("Another process holds the DuckDB file", holder=pid.group(1) if pid else "unknown", **fields)
-    if "No space left" in text or "ENOSPC" in text:
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return OutOfMemory("The work did not fit into memory and spill space", hint="raise memory_limit", **fields)
+    if isinstance(error, (duckdb.BinderException, duckdb.ParserException, duckdb.CatalogException)):
+        return PlanError("DuckDB refused the SQL", problem=text.splitlines()[0], **fields)
+    if "No files found" in text or "No such file" in text:
+        return NotFound("A file is not there", **fields)
+    if any(sign in text for sign in ("No space left", "ENOSPC", "File too large", "Disk quota exceeded")):
         return DiskFull("No space left on the device", hint="free space and resume the run", **fields)
     line = re.search(r"(?:CSV Error on Line|Line): (\d+)", text)
     column = re.search(r"column (?:with name|name:)?\s*\"?([^\"\n]+?)\"?(?: to |\.|\n|$)", text)
     kind = re.search(r"to(?: type| data type)? ['\"]?([A-Z][A-Z0-9_(), ]+)", text)
-    found = {
-        "line": int(line.group(1)) if line else None,
-        "column": column.group(1) if column else None,
-        "type": kind.group(1).strip() if kind else None,
-    }
-    return ReadError("DuckDB could not read the data", **{k: v for k, v in found.items() if v is not None}, **fields)
+    found: dict[str, object] = {}
+    if line:
+        found["line"] = int(line.group(1))
+    if column:
+        found["column"] = column.group(1)
+    if kind:
+        found["type"] = kind.group(1).strip()
+    return ReadError("DuckDB could not read the data", **{**found, **fields})

@@ -16,6 +16,7 @@ AgentEtlError
 │   ├── GuardError              SQL outside the allowed language
 │   ├── Corrupt                 staged bytes are not those that were sealed
 │   ├── DiskFull
+│   ├── OutOfMemory             neither memory_limit nor the spill space was enough
 │   └── StaleRun                another run has taken over
 └── Transient                   the same call may succeed later
     ├── ConnectionLost
@@ -38,6 +39,7 @@ __all__ = [
     "DiskFull",
     "GuardError",
     "NotFound",
+    "OutOfMemory",
     "OutcomeUnknown",
     "PlanError",
     "ReadError",
@@ -139,6 +141,10 @@ class Corrupt(Terminal):
 
 class DiskFull(Terminal):
     """No room left. Fields: path."""
+
+
+class OutOfMemory(Terminal):
+    """Neither memory_limit nor the spill space was enough. Fields: step."""
 
 
 class StaleRun(Terminal):

@@ -1,0 +1,104 @@
+"""The manifest of a staged package: which files, how many rows, which hashes."""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from agent_etl.engine.errors import UsageError
+from agent_etl.engine.schema import Column
+
+__all__ = ["FORMAT", "Manifest", "Part", "file_part", "sync"]
+
+FORMAT = 1
+"""The version of the manifest's format that this code writes; it reads this one and older ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One file of a package: its name in the package's folder, rows, size and hex SHA-256."""
+
+    name: str
+    rows: int
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """A sealed package. `rows_in` = `rows` + `filtered` + `quarantined`."""
+
+    fingerprint: str
+    columns: tuple[Column, ...]
+    parts: tuple[Part, ...]
+    rows: int
+    rows_in: int
+    filtered: int = 0
+    quarantined: int = 0
+    rejects: Part | None = None
+
+    @property
+    def digest(self) -> str:
+        """Hex SHA-256 over the parts' hashes: equal for equal bytes."""
+        return hashlib.sha256("".join(part.sha256 for part in self.parts).encode()).hexdigest()
+
+    def to_json(self) -> str:
+        """The manifest file's text."""
+        return json.dumps({"version": FORMAT, **asdict(self)}, indent=1)
+
+    @classmethod
+    def parse(cls, text: str) -> "Manifest | None":
+        """The inverse of to_json; None for text that is cut or is no manifest.
+
+        Raises: UsageError when a newer agent-etl wrote it.
+        """
+        try:
+            values = json.loads(text)
+        except ValueError:
+            return None
+        if not isinstance(values, dict) or not isinstance(values.get("version"), int):
+            return None
+        if values["version"] > FORMAT:
+            raise UsageError(
+                "A newer agent-etl sealed this package",
+                found=values["version"],
+                valid=FORMAT,
+                hint="upgrade agent-etl, or use another home",
+            )
+        try:
+            return cls._from(values)
+        except (KeyError, TypeError):
+            return None
+
+    @classmethod
+    def _from(cls, values: Mapping[str, Any]) -> "Manifest":
+        return cls(
+            fingerprint=values["fingerprint"],
+            columns=tuple(Column(**column) for column in values["columns"]),
+            parts=tuple(Part(**part) for part in values["parts"]),
+            rows=values["rows"],
+            rows_in=values["rows_in"],
+            filtered=values["filtered"],
+            quarantined=values["quarantined"],
+            rejects=Part(**values["rejects"]) if values["rejects"] else None,
+        )
+
+
+def file_part(path: Path, rows: int) -> Part:
+    """The part that a file is: its bytes brought to the disk and hashed. Raises: OSError."""
+    sync(path)
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return Part(path.name, rows, path.stat().st_size, digest)
+
+
+def sync(path: Path) -> None:
+    """Bring a file's bytes, or a folder's names, to the disk. Raises: OSError. Side effects: fsync."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
