@@ -64,6 +64,6 @@ OnEvent = Callable[[Event], None]
 """Who listens to events."""
 
 
-def event(run_id: str, kind: Kind, step: str = "", **fields: Any) -> Event:
+def event(run_id: str, kind: Kind, step: str = "", /, **fields: Any) -> Event:
     """An event that happens now."""
     return Event(run_id, datetime.now(UTC), kind, step, fields)

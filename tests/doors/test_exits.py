@@ -1,0 +1,86 @@
+"""How commands end."""
+
+import json
+import os
+import signal
+
+import pytest
+import typer
+
+from agent_etl.engine.errors import ConnectionLost, PlanError, UsageError
+from agent_etl.exits import Exit, guarded, terminable
+
+
+def ending(error: BaseException | None, **options: bool) -> int:
+    def command(json: bool = False, verbose: bool = False) -> Exit:
+        if error is not None:
+            raise error
+        return Exit.WAITING
+
+    with pytest.raises(typer.Exit) as caught:
+        guarded(command)(**options)
+    return caught.value.exit_code
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (None, 3),
+        (UsageError("no"), 2),
+        (PlanError("no"), 2),
+        (ConnectionLost("no"), 5),
+        (ZeroDivisionError("no"), 5),
+        (KeyboardInterrupt(), 130),
+    ],
+)
+def test_each_end_has_its_code(error: BaseException | None, code: int) -> None:
+    """A script can tell apart usage, waiting, failure and interruption."""
+    assert ending(error) == code
+
+
+def test_an_error_is_one_message_with_its_fields_and_hint(capsys: pytest.CaptureFixture[str]) -> None:
+    """What went wrong, where, and the next thing to do; no traceback."""
+    ending(ConnectionLost("The server refused", connection="crm", hint="start it"))
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err == "error: The server refused\n  connection: crm\n→ start it\n"
+
+
+def test_a_machine_gets_the_error_as_an_object(capsys: pytest.CaptureFixture[str]) -> None:
+    """With --json stdout holds one object with the error's code, message, fields and hint."""
+    ending(ConnectionLost("The server refused", connection="crm", hint="start it"), json=True)
+    shown = capsys.readouterr()
+    assert json.loads(shown.out)["error"] == {
+        "code": "connection_lost",
+        "message": "The server refused",
+        "fields": {"connection": "crm"},
+        "hint": "start it",
+    }
+    assert shown.err == ""
+
+
+def test_a_foreign_error_shows_its_place_and_not_its_text(capsys: pytest.CaptureFixture[str]) -> None:
+    """The text of an unexpected exception may hold a row; only its type and line are told."""
+    ending(ValueError("row 17: alice@example.com"))
+    shown = capsys.readouterr().err
+    assert "ValueError" in shown
+    assert "test_exits.py:" in shown
+    assert "alice" not in shown
+
+
+def test_verbose_adds_a_traceback_without_secrets(capsys: pytest.CaptureFixture[str]) -> None:
+    """With -v the traceback is there, and a password in a URL is not."""
+    ending(ValueError("postgresql://etl:hunter2@db/crm"), verbose=True)
+    shown = capsys.readouterr().err
+    assert "Traceback" in shown
+    assert "hunter2" not in shown
+
+
+def test_sigterm_stops_like_an_interrupt_and_is_told_apart() -> None:
+    """Work ends through the same path as Ctrl-C; the handler before is restored."""
+    before = signal.getsignal(signal.SIGTERM)
+    with terminable() as signals:
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGTERM)
+        assert signals.terminated
+    assert signal.getsignal(signal.SIGTERM) is before
