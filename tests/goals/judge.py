@@ -6,6 +6,7 @@ from pathlib import Path
 from goals import world
 from goals.corpus import Case, expected
 from harness.rows import Rows, mismatch
+from harness.targets import rows_of
 
 from agent_etl import Run, run_pipeline
 
@@ -48,7 +49,7 @@ def _ran(case: Case, run: Run, folder: Path, home: Path, pg_url: str | None) -> 
     if case.sql is None:
         return Verdict("wrong", "it ran; it had to stop")
     try:
-        actual = world.rows_of(case.target, folder, home, pg_url) if case.target else _dataset(run)
+        actual = rows_of(case.target, folder, home, pg_url) if case.target else _dataset(run)
     except LookupError as error:
         return Verdict("wrong", str(error))
     difference = mismatch(expected(case), actual, ordered=case.order)

@@ -1,4 +1,4 @@
-"""A case made real: its tables as files and databases in the current directory, its target read back."""
+"""A case made real: its tables as files and databases in the current directory."""
 
 import csv
 import sqlite3
@@ -10,7 +10,7 @@ import duckdb
 import psycopg
 from goals.corpus import Case
 
-__all__ = ["build", "rows_of", "snapshot"]
+__all__ = ["build", "snapshot"]
 
 _PG_TYPES = {"VARCHAR": "text", "DOUBLE": "double precision", "DATE": "date", "TIMESTAMP": "timestamp"}
 
@@ -29,18 +29,6 @@ def build(case: Case, folder: Path, pg_url: str | None) -> dict[str, str]:
     if case.needs_postgres and pg_url:
         connections["pg"] = pg_url
     return connections
-
-
-def rows_of(target: str, folder: Path, home: Path, pg_url: str | None) -> tuple[list[str], list[tuple[Any, ...]]]:
-    """Column names and rows of a target, read without any code of the product. Raises: LookupError: not there."""
-    place, colon, table = target.rpartition(":")
-    if place == "pg":
-        return _pg_rows(pg_url or "", table)
-    if place.endswith(".sqlite"):
-        return _sqlite_rows(folder / place, table)
-    if colon or "." not in target:
-        return _duck_rows(folder / place if colon else home / "warehouse.duckdb", table)
-    return _file_rows(folder / target)
 
 
 def snapshot(folder: Path, home: Path) -> dict[str, bytes]:
@@ -102,49 +90,3 @@ def _write_file(case: Case, oracle: Any, full: str, name: str, path: Path) -> No
 
 def _plain(value: Any) -> Any:
     return value if value is None or isinstance(value, int | float | str) else str(value)
-
-
-def _duck_rows(path: Path, table: str) -> tuple[list[str], list[tuple[Any, ...]]]:
-    if not path.exists():
-        raise LookupError(f"no file {path.name}")
-    with duckdb.connect(str(path), read_only=True) as connection:
-        try:
-            cursor = connection.execute(f'SELECT * FROM "{table}"')
-        except duckdb.CatalogException:
-            raise LookupError(f"no table {table} in {path.name}") from None
-        return [column[0] for column in cursor.description], cursor.fetchall()
-
-
-def _sqlite_rows(path: Path, table: str) -> tuple[list[str], list[tuple[Any, ...]]]:
-    with closing(sqlite3.connect(path)) as connection:
-        try:
-            cursor = connection.execute(f'SELECT * FROM "{table}"')
-        except sqlite3.OperationalError:
-            raise LookupError(f"no table {table} in {path.name}") from None
-        return [column[0] for column in cursor.description], cursor.fetchall()
-
-
-def _pg_rows(url: str, table: str) -> tuple[list[str], list[tuple[Any, ...]]]:
-    with psycopg.connect(url) as connection:
-        try:
-            cursor = connection.execute(f'SELECT * FROM "{table}"')
-        except psycopg.errors.UndefinedTable:
-            raise LookupError(f"no table {table} in pg") from None
-        return [column.name for column in cursor.description or ()], cursor.fetchall()
-
-
-def _file_rows(path: Path) -> tuple[list[str], list[tuple[Any, ...]]]:
-    if not path.exists():
-        raise LookupError(f"no file {path.name}")
-    with duckdb.connect() as connection:
-        if path.suffix == ".parquet":
-            pattern = path / "*.parquet" if path.is_dir() else path
-            cursor = connection.execute(f"SELECT * FROM read_parquet('{pattern}')")
-        elif path.suffix == ".jsonl":
-            cursor = connection.execute(f"SELECT * FROM read_json_auto('{path}', format = 'newline_delimited')")
-        else:
-            mark = "\t" if path.suffix == ".tsv" else ","
-            cursor = connection.execute(
-                f"SELECT * FROM read_csv('{path}', header = true, all_varchar = true, delim = '{mark}')"
-            )
-        return [column[0] for column in cursor.description], cursor.fetchall()
