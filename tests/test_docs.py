@@ -120,13 +120,16 @@ def test_named_files_exist(document: Path) -> None:
 
 
 def test_the_picture_is_the_graph() -> None:
-    """The state machine drawn in the README is the one that runs."""
+    """The state machine drawn in the README has exactly the edges of the one that runs."""
     from agent_etl.graphs.pipeline import build_graph
 
-    drawn = next(block.text for block in blocks(ROOT / "README.md") if block.language == "mermaid")
-    graph = build_graph().get_graph()
-    for name in graph.nodes:
-        assert re.search(rf"\b{re.escape(name.strip('_'))}\b", drawn), name
+    picture = next(block.text for block in blocks(ROOT / "README.md") if block.language == "mermaid")
+    drawn = set(re.findall(r"^\s*(\w+)\S*(?:\(.*?\))? -->(?:\|.*?\|)? (\w+)", picture, re.MULTILINE))
+    names = {"__start__": "goal", "__end__": "report"}
+    edges = {(names.get(e.source, e.source), names.get(e.target, e.target)) for e in build_graph().get_graph().edges}
+    # A resumed run enters where it stopped, and the orchestrator follows itself: that is not drawn.
+    real = {(source, target) for source, target in edges if source not in (target, "goal")}
+    assert drawn == {("goal", "orchestrator"), *real}
 
 
 def test_the_studio_file_names_the_graph() -> None:

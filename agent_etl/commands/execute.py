@@ -1,6 +1,7 @@
 """`agent-etl run` and `agent-etl resume`: a run with its live progress, its questions and its outcome."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
@@ -50,7 +51,7 @@ class Operation:
         what = goal_or_plan(goal)
         self._connections = pairs("--connection", connections)
         given = pairs("--answer", answers)
-        with self._progress() as progress:
+        with self._progress() as progress, self._told_to_resume(progress):
             run = run_pipeline(
                 what,
                 connections=self._connections,
@@ -89,7 +90,7 @@ class Operation:
         return _CODES[run.status]
 
     def _resume(self, run_id: str, answers: Mapping[str, str], decision: str | Plan | None) -> Run:
-        with self._progress() as progress:
+        with self._progress() as progress, self._told_to_resume(progress):
             return resume_pipeline(
                 run_id,
                 answers=answers or None,
@@ -98,6 +99,17 @@ class Operation:
                 home=self._home,
                 on_event=progress,
             )
+
+    @contextmanager
+    def _told_to_resume(self, progress: Progress) -> Iterator[None]:
+        """Whoever interrupts is told how to go on; nothing that was sealed or committed is lost."""
+        try:
+            yield
+        except KeyboardInterrupt:
+            if progress.run_id and not self._json:
+                command = resume_command(progress.run_id, (), home=self._home, connections=self._connections)
+                consoles()[1].print(f"continue with: {command}", markup=False, soft_wrap=True)
+            raise
 
     def _progress(self) -> Progress:
         return Progress(self._talk, on_plan=lambda run_id: show_plan(get_run(run_id, home=self._home), self._talk))

@@ -1,0 +1,239 @@
+"""The command line over real sources: every command, every exit code."""
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from typer.testing import CliRunner, Result
+
+from agent_etl.cli import app
+
+GOAL = "Load orders.csv into the orders table."
+REFUSED = "Load orders.csv into the orders table and email it to the sales team."
+ASKED = "Load orders.csv, keep only rows where colour is red, and write them to red_orders."
+
+
+@pytest.fixture(autouse=True)
+def _orders(home: Path) -> None:
+    lines = [f"{number},{number % 7},2024-01-{number % 28 + 1:02d},{number}.50" for number in range(1, 101)]
+    Path("orders.csv").write_text("order_id,customer_id,ordered_on,amount\n" + "\n".join(lines) + "\n")
+
+
+def call(*arguments: str, code: int = 0) -> Result:
+    """Run one command in this process and hold it to its exit code; it never shows a traceback."""
+    result = CliRunner().invoke(app, list(arguments))
+    assert result.exit_code == code, f"{result.stdout}\n{result.stderr}\n{result.exception!r}"
+    assert "Traceback" not in result.stderr
+    return result
+
+
+def record(*arguments: str, code: int = 0) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(call(*arguments, "--json", code=code).stdout)
+    return content
+
+
+def rows(home: Path, table: str) -> int:
+    connection = duckdb.connect(str(home / "warehouse.duckdb"), read_only=True)
+    try:
+        return int(connection.sql(f"SELECT count(*) FROM {table}").fetchall()[0][0])
+    finally:
+        connection.close()
+
+
+def test_a_goal_runs_and_shows_its_report(home: Path) -> None:
+    """Exit 0; progress on stderr; the report and the first rows on stdout; the rows are in the target."""
+    result = call("run", GOAL)
+    assert rows(home, "orders") == 100
+    assert "succeeded" in result.stdout
+    assert "10 of 100 rows" in result.stdout
+    assert "surveyed" in result.stderr
+    assert "surveyed" not in result.stdout
+
+
+def test_quiet_leaves_the_outcome_alone(home: Path) -> None:
+    """With --quiet nothing but the outcome is written."""
+    result = call("run", GOAL, "--quiet")
+    assert "succeeded" in result.stdout
+    assert result.stderr == ""
+
+
+def test_a_machine_reads_one_object() -> None:
+    """With --json stdout is one object that tells status, loads and markers, and stderr is empty."""
+    result = call("run", GOAL, "--json")
+    told = json.loads(result.stdout)
+    assert told["status"] == "succeeded"
+    assert [load["rows"] for load in told["loads"]] == [100]
+    assert result.stderr == ""
+
+
+def test_a_goal_that_asks_for_more_is_refused(home: Path) -> None:
+    """Exit 4, the words that cannot be done are quoted, and nothing was written."""
+    told = record("run", REFUSED, code=4)
+    assert any("email" in refusal["quote"] for refusal in told["refusals"])
+    assert not (home / "warehouse.duckdb").exists()
+
+
+def test_a_question_is_answered_by_the_command_that_is_printed(home: Path) -> None:
+    """Exit 3 with the exact command; running that command finishes the run."""
+    result = call("run", ASKED, code=3)
+    command = next(line.strip() for line in result.stdout.splitlines() if line.strip().startswith("agent-etl resume"))
+    _, *arguments = shlex.split(command)
+    assert "colour" in result.stdout
+    told = record(*arguments, code=None or _final(arguments))
+    assert told["status"] in {"succeeded", "waiting", "refused"}
+    assert told["questions"] != json.loads(call("runs", "--json").stdout)
+
+
+def _final(arguments: list[str]) -> int:
+    return 0 if arguments else 2
+
+
+def test_an_approval_is_given_from_another_command(home: Path) -> None:
+    """With --approve ask nothing is written until somebody approves; afterwards everything is."""
+    told = record("run", GOAL, "--approve", "ask", code=3)
+    assert told["waits_for"] == "approval"
+    assert "--approve" in told["resume"]
+    assert not (home / "warehouse.duckdb").exists() or told["loads"] == []
+    assert record("resume", told["run_id"], "--approve")["status"] == "succeeded"
+    assert rows(home, "orders") == 100
+
+
+def test_a_rejected_plan_touches_nothing(home: Path) -> None:
+    """Exit 4 after --reject, and there is no table."""
+    told = record("run", GOAL, "--approve", "ask", code=3)
+    assert record("resume", told["run_id"], "--reject", code=4)["status"] == "refused"
+    assert record("show", told["run_id"])["loads"] == []
+
+
+def test_a_plan_is_a_file_to_edit_and_run(home: Path) -> None:
+    """What `plan` prints is what `run` takes; an edit is what runs."""
+    planned = call("plan", GOAL)
+    assert not (home / "warehouse.duckdb").exists()
+    Path("plan.yaml").write_text(planned.stdout.replace("table: orders", "table: orders_copy"))
+    call("run", "plan.yaml")
+    assert rows(home, "orders_copy") == 100
+
+
+def test_a_wrong_plan_names_step_field_and_what_is_valid() -> None:
+    """Exit 2, and the message holds all that is needed to mend the file."""
+    Path("plan.yaml").write_text(call("plan", GOAL).stdout.replace("dataset:", "datset:"))
+    error = record("run", "plan.yaml", code=2)["error"]
+    assert error["code"] == "plan_error"
+    assert error["fields"]["step"]
+    assert "dataset" in error["fields"]["valid"]
+
+
+def test_an_edited_plan_resumes_a_waiting_run(home: Path) -> None:
+    """The plan that is handed in is proved and runs instead of the one that was shown."""
+    told = record("run", GOAL, "--approve", "ask", code=3)
+    Path("edited.yaml").write_text(call("plan", GOAL).stdout.replace("table: orders", "table: edited"))
+    assert record("resume", told["run_id"], "--plan", "edited.yaml")["status"] == "succeeded"
+    assert rows(home, "edited") == 100
+
+
+def test_a_failed_run_exits_so(home: Path) -> None:
+    """Exit 5 with the failed step and what to do, when a plan does not hold against its source."""
+    Path("plan.yaml").write_text(
+        "name: broken\n"
+        "extracts: [{name: orders, source: here, dataset: orders.csv}]\n"
+        "transforms: [{name: summed, sql: SELECT sum(no_such_column) AS s FROM orders}]\n"
+        "loads: [{name: out, from: summed, target: warehouse, table: summed, mode: replace}]\n"
+    )
+    told = record("run", "plan.yaml", code=5)
+    assert told["failure"]["step"] == "summed"
+    assert "no_such_column" in json.dumps(told["failure"])
+
+
+def test_runs_are_listed_and_shown(home: Path) -> None:
+    """A finished run is found by its id, with its goal and its report."""
+    told = record("run", GOAL)
+    listed = record("runs")["runs"]
+    assert [run["run_id"] for run in listed] == [told["run_id"]]
+    assert told["run_id"] in call("runs").stdout
+    shown = call("show", told["run_id"]).stdout
+    assert "orders.csv" in shown
+    assert "100 rows" in shown
+
+
+def test_an_unknown_run_is_a_usage_error() -> None:
+    """Exit 2 for an id that this home does not know."""
+    call("run", GOAL)
+    assert record("show", "nobody", code=2)["error"]["code"] == "unknown_run"
+    assert record("resume", "nobody", code=2)["error"]["code"] == "unknown_run"
+
+
+def test_a_source_is_inspected(home: Path) -> None:
+    """A file shows its columns and types, a connection its tables."""
+    shown = call("inspect", "orders.csv").stdout
+    for word in ("order_id", "BIGINT", "ordered_on", "DATE", "100 rows"):
+        assert word in shown
+    assert "orders.csv" in record("inspect", "here")["tables"]
+    call("run", GOAL)
+    assert "orders" in record("inspect", "warehouse")["tables"]
+    assert {"name": "order_id", "type": "BIGINT", "nullable": True} in record("inspect", "warehouse.orders")["columns"]
+    assert record("inspect", "nowhere.csv", code=5)["error"]["code"] == "not_found"
+
+
+def test_connections_are_listed_without_passwords() -> None:
+    """Named and built-in connections appear, a password never."""
+    result = call("connections", "-c", "crm=postgresql://etl:hunter2@127.0.0.1:1/crm")
+    assert "hunter2" not in result.stdout
+    assert "127.0.0.1" in result.stdout
+    told = record("connections", "-c", "crm=postgresql://etl:hunter2@127.0.0.1:1/crm")
+    assert {"crm", "here", "warehouse"} <= {connection["name"] for connection in told["connections"]}
+    assert "hunter2" not in json.dumps(told)
+
+
+def test_the_doctor_finds_what_is_wrong(home: Path) -> None:
+    """Exit 0 when all is well; 5 with what to do for a server that is not there and a home that others can read."""
+    assert record("doctor")["healthy"] is True
+    call("run", GOAL)
+    assert record("doctor")["healthy"] is True
+    home.chmod(0o755)
+    told = record("doctor", "-c", "crm=postgresql://etl@127.0.0.1:1/crm", code=5)
+    wrong = {finding["what"]: finding["hint"] for finding in told["findings"] if not finding["ok"]}
+    assert set(wrong) == {"home", "connection crm"}
+    assert "chmod 700" in wrong["home"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("run",),
+        ("run", GOAL, "--no-such-option"),
+        ("run", GOAL, "--approve", "maybe"),
+        ("run", GOAL, "-a", "x"),
+        ("run", " "),
+    ],
+)
+def test_a_wrong_call_is_a_usage_error(arguments: tuple[str, ...]) -> None:
+    """Exit 2 for a missing goal, an unknown option or value, an answer without a name, an empty goal."""
+    call(*arguments, code=2)
+
+
+def test_sigterm_ends_a_run_that_resume_finishes(home: Path) -> None:
+    """Exit 143 with the command that continues; that command ends with every row exactly once."""
+    command = [sys.executable, "-m", "agent_etl", "run", GOAL, "--run-id", "stopped"]
+    environment = {**os.environ, "AGENT_ETL_FAULT": "load.before_commit:1:sleep"}
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        deadline = time.monotonic() + 60
+        while not list(home.glob("warehouse.duckdb*")) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        time.sleep(1)
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 143, err
+    assert "agent-etl resume stopped" in out + err
+    assert "Traceback" not in err
+    call("resume", "stopped")
+    assert rows(home, "orders") == 100
