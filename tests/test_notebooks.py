@@ -39,11 +39,8 @@ def test_notebooks_are_committed_without_outputs(path: Path) -> None:
 def test_the_first_pipeline_runs_and_draws_itself(tmp_path: Path) -> None:
     """Planned, run with a live view, drawn as a graph; the second run writes nothing; too much is refused."""
     notebook = executed(ROOT / "notebooks" / "01_first_pipeline.ipynb", tmp_path)
-    shown = [
-        output.get("data", {}) | {"text": output.get("text", "")}
-        for cell in notebook.cells
-        for output in cell.get("outputs", [])
-    ]
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    shown = [output.get("data", {}) | {"text": output.get("text", "")} for output in outputs]
     drawn = " ".join(data.get("text/html", "") for data in shown)
     text = " ".join(data.get("text/plain", "") + data["text"] for data in shown)
     assert "agent-etl-live" in drawn
