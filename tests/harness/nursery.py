@@ -1,0 +1,98 @@
+"""The warm process behind harness.kill: reads one JSON question a line, answers one JSON line."""
+
+import ctypes
+import json
+import os
+import signal
+import sys
+import time
+import traceback
+from pathlib import Path
+from typing import Any
+
+_PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+def main() -> None:
+    """Import the product, then fork a child for each job until stdin closes."""
+    import agent_etl.agents.rules.planner
+    import agent_etl.connectors.registry
+    import agent_etl.graphs.run  # noqa: F401
+
+    for line in sys.stdin:
+        message = json.loads(line)
+        if "start" in message:
+            answer: dict[str, Any] = {"pid": _fork(message["start"], Path(message["report"]))}
+        elif "wait" in message:
+            answer = {"code": _wait(message["wait"], message["seconds"])}
+        else:
+            answer = {"ready": True}
+        print(json.dumps(answer), flush=True)
+
+
+def _fork(job: dict[str, Any], report: Path) -> int:
+    pid = os.fork()
+    if pid:
+        return pid
+    code = 70
+    try:
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        code = _child(job, report)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _child(job: dict[str, Any], report: Path) -> int:
+    """Run the job; what came of it goes to `report`, everything printed to a log beside it."""
+    log = os.open(report.with_suffix(".log"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    os.chdir(job["folder"])
+    if job["fault"]:
+        os.environ["AGENT_ETL_FAULT"] = job["fault"]
+    content: dict[str, Any] = {"status": "raised", "error": "", "loads": [], "tasks": []}
+    try:
+        run = _run(job)
+        content |= {"status": run.status, "error": str(run.failure or "")}
+        record = run.to_dict()
+        content |= {"loads": record["loads"], "tasks": record["tasks"]}
+    except Exception as error:
+        traceback.print_exc()
+        content["error"] = f"{type(error).__name__}: {error}"
+    report.write_text(json.dumps(content, default=str))
+    return 0
+
+
+def _run(job: dict[str, Any]) -> Any:
+    from agent_etl import Plan, resume_pipeline, run_pipeline
+    from agent_etl.engine.errors import UnknownRun
+
+    home = Path(job["folder"]) / "home"
+    if job["resume"]:
+        try:
+            return resume_pipeline(job["run_id"], home=home)
+        except UnknownRun:
+            pass
+    what = job["plan"]
+    goal = Plan.parse(Path(what).read_text()) if what.endswith(".yaml") else what
+    return run_pipeline(goal, home=home, run_id=job["run_id"], approve="auto")
+
+
+def _wait(pid: int, seconds: float) -> int | None:
+    deadline = time.monotonic() + seconds
+    while True:
+        found, code = os.waitpid(pid, os.WNOHANG)
+        if found:
+            return code
+        if time.monotonic() > deadline:
+            return None
+        time.sleep(0.002)
+
+
+if __name__ == "__main__":
+    main()
