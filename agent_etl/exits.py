@@ -72,7 +72,7 @@ def guarded(command: Callable[P, Exit]) -> Callable[P, None]:
                 code = Exit.INTERRUPTED
             except BrokenPipeError:
                 # The reader of our output has gone; the interpreter must not complain about it at shutdown.
-                sys.stdout = None  # type: ignore[assignment]
+                sys.stdout = None
                 code = Exit.FAILED
             except Exception as error:
                 code = _tell(error, as_json=bool(options.get("json")), verbose=bool(options.get("verbose")))

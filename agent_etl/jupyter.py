@@ -46,7 +46,7 @@ class LiveView:
             self._show()
 
     def _show(self) -> None:
-        content = HTML(self.html())
+        content = HTML(self.html())  # type: ignore[no-untyped-call]
         if self._handle is None:
             self._handle = display(content, display_id=True)  # type: ignore[no-untyped-call]
         else:
