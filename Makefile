@@ -18,7 +18,7 @@ test: ## every test
 	$(BIN) pytest
 
 bench: ## throughput and memory, as ratios to bare scripts measured in the same run
-	$(BIN) benchmarks
+	$(PYTHON) benchmarks/run.py
 
 faults: ## the long crash loop: kill -9 at random moments, resume, compare with one clean run
-	$(BIN) pytest -q tests/faults -m kill
+	$(PYTHON) tests/faults/loop.py

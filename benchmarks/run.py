@@ -17,14 +17,14 @@ from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-_REPO = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(_REPO))
-sys.path.insert(0, str(_REPO / "tests"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
 from harness.postgres import PostgresServer
 
 from benchmarks.data import csv_file, filled_table
 
+_REPO = Path(__file__).resolve().parents[1]
 _COMMAND = Path(sys.executable).parent / "agent-etl"
 
 
