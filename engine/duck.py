@@ -1,5 +1,6 @@
 """The DuckDB engine: hardened connections, relations made readable, errors made typed."""
 
+import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,12 +21,17 @@ from agent_etl.engine.errors import (
     SourceError,
 )
 from agent_etl.engine.ports import Relation
+from agent_etl.engine.relay import received
 from agent_etl.engine.schema import Column
 
-__all__ = ["Cursor", "attached", "columns_of", "connect", "literal", "quote", "run", "translate"]
+__all__ = ["Cursor", "Error", "attached", "columns_of", "complaint", "connect", "literal", "quote", "run", "translate"]
 
 Cursor = duckdb.DuckDBPyConnection
 """A DuckDB connection or a cursor of one; cursors share memory limit and settings, each serves one thread."""
+
+_COMPLAINT = "agent_etl:"
+Error = duckdb.Error
+"""What DuckDB raises; `translate` makes it one of ours."""
 
 _names = count(1)
 
@@ -46,6 +52,7 @@ def connect(
     memory_limit: str = "768MB",
     threads: int | None = None,
     temp: Path | None = None,
+    read_only: bool = False,
 ) -> duckdb.DuckDBPyConnection:
     """A DuckDB connection without extension loading, persistent secrets or Python variable scans.
 
@@ -67,7 +74,7 @@ def connect(
     if temp is not None:
         config["temp_directory"] = str(temp)
     try:
-        connection = duckdb.connect(str(path) if path else ":memory:", config=config)
+        connection = duckdb.connect(str(path) if path else ":memory:", read_only=read_only, config=config)
     except duckdb.Error as error:
         raise translate(error, path=str(path)) from error
     connection.execute("set enable_progress_bar = false; set global TimeZone = 'UTC'")
@@ -91,6 +98,11 @@ def columns_of(cursor: Cursor, select: str, **fields: object) -> tuple[Column, .
     return tuple(Column(str(row[0]), str(row[1])) for row in rows)
 
 
+def complaint(message: str, **fields: object) -> str:
+    """An SQL expression that ends the query; `translate` makes a ReadError of that message and those fields of it."""
+    return f"error({literal(_COMPLAINT + json.dumps({'message': message, **fields}))})"
+
+
 @contextmanager
 def attached(connection: duckdb.DuckDBPyConnection, relation: Relation) -> Iterator[str]:
     """A SELECT over the relation's logical columns, readable in `connection` inside the block.
@@ -98,7 +110,13 @@ def attached(connection: duckdb.DuckDBPyConnection, relation: Relation) -> Itera
     An Arrow reader is opened once and can be read once; leaving the block closes it.
     """
     if relation.sql is not None:
-        yield f"SELECT {_projection(relation)} FROM {relation.sql}"
+        try:
+            yield f"SELECT {_projection(relation)} FROM {relation.sql}"
+        except (duckdb.Error, ReadError) as error:
+            better = _diagnosed(relation, error)
+            if better is None:
+                raise
+            raise better from error
         return
     if relation.open is None:
         raise SourceError("A relation has neither SQL nor a reader")
@@ -114,6 +132,15 @@ def attached(connection: duckdb.DuckDBPyConnection, relation: Relation) -> Itera
         reader.close()
 
 
+def _diagnosed(relation: Relation, error: duckdb.Error | ReadError) -> AgentEtlError | None:
+    """The failure of a read as its source explains it, None when the source knows no more."""
+    said = translate(error) if isinstance(error, duckdb.Error) else error
+    if relation.diagnose is None or not isinstance(said, ReadError):
+        return None
+    better = relation.diagnose(said)
+    return None if better is said else better
+
+
 def _projection(relation: Relation) -> str:
     items = []
     for column in relation.columns:
@@ -125,6 +152,9 @@ def _projection(relation: Relation) -> str:
 def translate(error: duckdb.Error, **fields: Any) -> AgentEtlError:
     """DuckDB's error as one of ours, with the column, line and type that it names; values are left out."""
     text = str(error)
+    relayed = received(text)
+    if relayed is not None:
+        return relayed
     if "Could not set lock" in text or "Conflicting lock" in text:
         pid = re.search(r"PID (\d+)", text)
         return Busy("Another process holds the DuckDB file", holder=pid.group(1) if pid else "unknown", **fields)
@@ -132,6 +162,9 @@ def translate(error: duckdb.Error, **fields: Any) -> AgentEtlError:
         return OutOfMemory("The work did not fit into memory and spill space", hint="raise memory_limit", **fields)
     if isinstance(error, (duckdb.BinderException, duckdb.ParserException, duckdb.CatalogException)):
         return PlanError("DuckDB refused the SQL", problem=text.splitlines()[0], **fields)
+    if _COMPLAINT in text:
+        said = json.JSONDecoder().raw_decode(text.partition(_COMPLAINT)[2])[0]
+        return ReadError(said.pop("message"), **{**fields, **said})
     if "No files found" in text or "No such file" in text:
         return NotFound("A file is not there", **fields)
     if any(sign in text for sign in ("No space left", "ENOSPC", "File too large", "Disk quota exceeded")):

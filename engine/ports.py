@@ -6,6 +6,7 @@ from typing import Any, Literal, Protocol
 
 import pyarrow as pa
 
+from agent_etl.engine.errors import AgentEtlError
 from agent_etl.engine.schema import Column, Table
 
 __all__ = [
@@ -58,6 +59,8 @@ class Relation:
     `rejects` is a query that is valid in the same DuckDB connection once `sql` was read to its end: one row for each
     source row that was set aside, as (line BIGINT, column_name VARCHAR, reason VARCHAR, raw VARCHAR). `total` is a
     query for the number of source rows, where the system can tell it apart from the read; both None otherwise.
+    `diagnose` looks again after a failed read, slowly, and gives the same failure with what was found (line, column,
+    the type that fits), or the very same error when it knows no more.
     """
 
     columns: tuple[Column, ...]
@@ -66,6 +69,7 @@ class Relation:
     casts: Mapping[str, str] = field(default_factory=dict)
     rejects: str | None = None
     total: str | None = None
+    diagnose: Callable[[AgentEtlError], AgentEtlError] | None = None
 
 
 class Source(Protocol):
@@ -115,6 +119,8 @@ class LoadOrder:
     """What to load where. `load_id` is the marker's key; `digest` addresses the rows (their package or plan).
 
     `columns` are the logical columns of the rows. `evolve` may be added to the target. `format` for file targets.
+    `seen` is the table's newest epoch as the caller knew it when its run began: a newer one in the target is a
+    StaleRun; None: whatever is there is built upon.
     """
 
     table: str
@@ -127,13 +133,14 @@ class LoadOrder:
     key: tuple[str, ...] = ()
     format: str | None = None
     evolve: tuple[Column, ...] = ()
+    seen: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class LoadResult:
     """What a load did. `rows` were given; `inserted`, `updated`, `deleted` happened there (deleted: by replace).
 
-    `already`: the marker was there, nothing was written.
+    `already`: the marker was there, nothing was written. `notes` are things that a person should know.
     """
 
     marker: Marker
@@ -142,6 +149,7 @@ class LoadResult:
     updated: int = 0
     deleted: int = 0
     already: bool = False
+    notes: tuple[str, ...] = ()
 
 
 class Target(Protocol):

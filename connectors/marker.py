@@ -1,0 +1,85 @@
+"""The marker table `_etl_loads`: the proof, in the target itself, of what was loaded there."""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from agent_etl.connectors.names import TableName
+from agent_etl.engine.duck import literal, quote
+from agent_etl.engine.ports import LoadOrder, Marker
+
+__all__ = ["MARKERS", "create", "latest", "made", "stands", "upsert", "wanted"]
+
+MARKERS = "_etl_loads"
+"""The marker table's name; it stands in the schema of the tables that it speaks of."""
+
+_TEXT = ("load_id", "table", "mode", "sha256", "run_id", "plan_hash", "loaded_at")
+_FIELDS = ("load_id", "table", "mode", "rows", "epoch", "sha256", "run_id", "plan_hash", "loaded_at")
+
+Query = Callable[[str], Sequence[Sequence[Any]]]
+
+
+def create(name: TableName) -> str:
+    """The statement that makes the marker table beside `name` when it is not there."""
+    columns = ", ".join(
+        f"{quote(field)} {'VARCHAR(255)' if field in _TEXT else 'BIGINT'} NOT NULL" for field in _FIELDS
+    )
+    return f'CREATE TABLE IF NOT EXISTS {name.sibling(MARKERS)} ({columns}, PRIMARY KEY ("table", "load_id"))'
+
+
+def upsert(name: TableName, marker: Marker) -> str:
+    """The statement that writes the marker, over an older one of the same load."""
+    values = ", ".join(_value(getattr(marker, field)) for field in _FIELDS)
+    changes = ", ".join(
+        f"{quote(field)} = excluded.{quote(field)}" for field in _FIELDS if field not in ("table", "load_id")
+    )
+    return (
+        f"INSERT INTO {name.sibling(MARKERS)} ({', '.join(map(quote, _FIELDS))}) VALUES ({values}) "
+        f'ON CONFLICT ("table", "load_id") DO UPDATE SET {changes}'
+    )
+
+
+def wanted(query: Query, name: TableName, load_id: str) -> Marker | None:
+    """The marker of that load, or None. The marker table must exist."""
+    return _one(query, name, f'"load_id" = {literal(load_id)}')
+
+
+def latest(query: Query, name: TableName) -> Marker | None:
+    """The marker of the table's highest epoch, or None. The marker table must exist."""
+    return _one(query, name, "1 = 1")
+
+
+def stands(marker: Marker, newest: Marker | None, rows: Callable[[], int]) -> bool:
+    """Whether the load's effect is still what the table holds, as ports.Target.marker defines it."""
+    if marker.mode == "append":
+        return True
+    if newest is None or newest.load_id != marker.load_id:
+        return False
+    return marker.mode == "merge" or rows() == marker.rows
+
+
+def made(order: LoadOrder, name: TableName, rows: int, newest: Marker | None) -> Marker:
+    """The marker of a load that is about to commit: one epoch above the newest."""
+    return Marker(
+        load_id=order.load_id,
+        table=name.table,
+        mode=order.mode,
+        rows=rows,
+        epoch=(newest.epoch if newest else 0) + 1,
+        sha256=order.digest,
+        run_id=order.run_id,
+        plan_hash=order.plan_hash,
+        loaded_at=datetime.now(UTC).isoformat(timespec="microseconds"),
+    )
+
+
+def _one(query: Query, name: TableName, condition: str) -> Marker | None:
+    found = query(
+        f"SELECT {', '.join(map(quote, _FIELDS))} FROM {name.sibling(MARKERS)} "
+        f'WHERE "table" = {literal(name.table)} AND {condition} ORDER BY "epoch" DESC LIMIT 1'
+    )
+    return Marker(**dict(zip(_FIELDS, found[0], strict=True))) if found else None
+
+
+def _value(value: object) -> str:
+    return str(value) if isinstance(value, int) else literal(str(value))

@@ -1,0 +1,163 @@
+"""All connections of a run: the named ones, `warehouse`, `here`, and whatever URL or database file a plan names."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from agent_etl.engine.errors import SettingsError
+from agent_etl.engine.ports import Connection
+from agent_etl.engine.security.secrets import redact, resolve
+from agent_etl.engine.settings import Settings
+
+__all__ = ["Registry", "open_connections"]
+
+WAREHOUSE = "warehouse"
+"""The default target: warehouse.duckdb in the home folder."""
+HERE = "here"
+"""The current directory as a folder of datasets; paths may leave it."""
+
+_SUFFIXES = {
+    ".duckdb": "duckdb",
+    ".ddb": "duckdb",
+    ".sqlite": "sqlite",
+    ".sqlite3": "sqlite",
+    ".db": "sqlite",
+    ".db3": "sqlite",
+}
+_SCHEMES = {
+    "duckdb": "duckdb",
+    "sqlite": "sqlite",
+    "postgresql": "postgres",
+    "postgres": "postgres",
+    "file": "files",
+}
+
+
+def open_connections(settings: Settings, *, cwd: Path | None = None) -> "Registry":
+    """The connections that the settings name, opened when they are first used. Relative paths start at `cwd`."""
+    return Registry(settings, (cwd or Path.cwd()).resolve())
+
+
+class Registry:
+    """Connections by name, URL or path of a database file; implements ports.Connections. Close it at the end."""
+
+    def __init__(self, settings: Settings, cwd: Path) -> None:
+        self._settings = settings
+        self._cwd = cwd
+        self._opened: dict[str, Any] = {}
+
+    def names(self) -> tuple[str, ...]:
+        """The configured names with `warehouse` and `here`, sorted."""
+        return tuple(sorted({*self._settings.connections, WAREHOUSE, HERE}))
+
+    def __getitem__(self, name_or_url: str) -> Connection:
+        """The connection of that name, URL or path.
+
+        Raises: SettingsError naming what is valid. Side effects: imports the connector; nothing is connected yet.
+        """
+        if name_or_url not in self._opened:
+            self._opened[name_or_url] = self._open(name_or_url)
+        connection: Connection = self._opened[name_or_url]
+        return connection
+
+    def close(self) -> None:
+        """Close every connection that was opened."""
+        for connection in self._opened.values():
+            connection.close()
+        self._opened.clear()
+
+    def _open(self, wanted: str) -> Any:
+        configured = self._settings.connections.get(wanted)
+        if configured is not None:
+            return self._made(wanted, configured.url, configured.protected)
+        if wanted == WAREHOUSE:
+            return self._duckdb(WAREHOUSE, self._settings.home / "warehouse.duckdb", False)
+        if wanted == HERE:
+            return self._files(HERE, self._cwd, False, free=True)
+        if "://" in wanted or Path(wanted).suffix.lower() in _SUFFIXES:
+            return self._made(redact(wanted), wanted, self._is_protected(wanted))
+        raise SettingsError(
+            "No connection has this name",
+            name=redact(wanted),
+            valid=list(self.names()),
+            hint="run `agent-etl connections`, or add it to [connections] in agent_etl.toml",
+        )
+
+    def _is_protected(self, url: str) -> bool:
+        """A protected connection stays protected when a plan names it by its URL."""
+        return any(known.protected and known.url == url for known in self._settings.connections.values())
+
+    def _made(self, name: str, url: str, protected: bool) -> Any:
+        scheme, separator, _ = url.partition("://")
+        if not separator:
+            return self._at_path(name, url, protected)
+        kind = _SCHEMES.get(scheme.lower().partition("+")[0])
+        if kind is None:
+            raise SettingsError(
+                "No connector knows this kind of URL",
+                connection=name,
+                scheme=scheme,
+                valid=sorted(_SCHEMES),
+                hint="use one of these schemes, or the path of a database file",
+            )
+        if kind == "postgres":
+            return self._postgres(name, url, protected)
+        return self._openers()[kind](name, self._path(url), protected)
+
+    def _at_path(self, name: str, path: str, protected: bool) -> Any:
+        place = self._cwd / Path(resolve(path)).expanduser()
+        kind = _SUFFIXES.get(place.suffix.lower(), "files" if place.is_dir() else None)
+        if kind is None:
+            raise SettingsError(
+                "The connection is neither a URL, a database file nor a folder",
+                connection=name,
+                path=path,
+                suffixes=sorted(_SUFFIXES),
+                schemes=sorted(_SCHEMES),
+            )
+        return self._openers()[kind](name, place, protected)
+
+    def _openers(self) -> dict[str, Callable[[str, Path, bool], Any]]:
+        return {"duckdb": self._duckdb, "sqlite": self._sqlite, "files": self._files}
+
+    def _path(self, url: str) -> Path:
+        """The path of a URL: three slashes begin a relative path as in SQLAlchemy, four an absolute one.
+
+        For `file:` three slashes begin an absolute path, as everywhere else, unless only a relative one is there.
+        """
+        parts = urlsplit(resolve(url))
+        path = unquote(parts.path)
+        if parts.netloc not in ("", "localhost"):
+            path = f"{unquote(parts.netloc)}{path}"
+            return self._cwd / Path(path)
+        if parts.scheme == "file":
+            return Path(path)
+        if path.startswith("//"):
+            return Path("/" + path.lstrip("/"))
+        relative = self._cwd / Path(path.removeprefix("/")).expanduser()
+        absolute = Path(path)
+        return absolute if not relative.parent.exists() and absolute.parent.exists() else relative
+
+    def _duckdb(self, name: str, path: Path, protected: bool) -> Any:
+        from agent_etl.connectors.duckdb import DuckdbConnection
+
+        settings = self._settings
+        return DuckdbConnection(
+            name, path, protected=protected, memory_limit=settings.memory_limit, threads=settings.threads
+        )
+
+    def _sqlite(self, name: str, path: Path, protected: bool) -> Any:
+        from agent_etl.connectors.sqlite import SqliteConnection
+
+        return SqliteConnection(name, path, protected=protected, memory_limit=self._settings.memory_limit)
+
+    def _postgres(self, name: str, url: str, protected: bool) -> Any:
+        from agent_etl.connectors.postgres import PostgresConnection
+
+        return PostgresConnection(name, url, protected=protected, memory_limit=self._settings.memory_limit)
+
+    def _files(self, name: str, path: Path, protected: bool, free: bool = False) -> Any:
+        from agent_etl.connectors.files import FilesConnection
+
+        return FilesConnection(name, path, free=free, protected=protected)

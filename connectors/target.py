@@ -1,0 +1,68 @@
+"""An SQL database as a target: the same questions and the same load protocol over any system's session."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+
+from agent_etl.connectors import loading
+from agent_etl.connectors.loading import Session
+from agent_etl.engine.errors import NotFound
+from agent_etl.engine.ports import Capabilities, LoadOrder, LoadResult, Marker, Relation, Source
+from agent_etl.engine.schema import Table
+
+__all__ = ["SqlTarget"]
+
+OpenSession = Callable[[bool], AbstractContextManager[Session]]
+
+
+class SqlTarget:
+    """A target whose tables, loads and markers live in one database.
+
+    `open_session(write)` gives a session of the system; `source` describes tables that are there.
+    """
+
+    def __init__(self, capabilities: Capabilities, source: Source, open_session: OpenSession) -> None:
+        self.capabilities = capabilities
+        self._source = source
+        self._session = open_session
+
+    def existing(self, table: str) -> Table | None:
+        """The target table as it is, with its row count, or None. Raises: ConnectionLost, Busy."""
+        try:
+            return self._source.describe(table)
+        except NotFound:
+            return None
+
+    def duplicates(self, table: str, key: Sequence[str]) -> int:
+        """How many key values occur more than once in the target table. 0 when there is no such table."""
+        try:
+            with self._session(False) as session:
+                name = session.find(table)
+                return loading.duplicates(session, name, key) if name else 0
+        except NotFound:
+            return 0
+
+    def marker(self, table: str, load_id: str) -> Marker | None:
+        """The committed marker of that load when its effect still stands, else None."""
+        try:
+            with self._session(False) as session:
+                name = session.find(table)
+                return loading.standing(session, name, load_id) if name else None
+        except NotFound:
+            return None
+
+    def newest(self, table: str) -> Marker | None:
+        """The newest committed marker of a table, or None."""
+        try:
+            with self._session(False) as session:
+                name = session.find(table)
+                return loading.newest(session, name) if name else None
+        except NotFound:
+            return None
+
+    def load(self, order: LoadOrder, rows: Relation) -> LoadResult:
+        """Write the rows and their marker in one transaction.
+
+        Side effects: all or nothing of data, new columns and marker. Raises: what ports.Target.load says.
+        """
+        with self._session(True) as session:
+            return loading.load(session, order, rows)
