@@ -1,0 +1,46 @@
+"""How a node is made of an act: it enters the run's session, and a failure becomes a value."""
+
+from collections.abc import Callable
+from typing import Any
+
+from langgraph.runtime import Runtime
+
+from agent_etl.engine.errors import AgentEtlError, UsageError
+from agent_etl.engine.tasks import StepFailure
+from agent_etl.graphs.context import RunContext, entered
+from agent_etl.graphs.phases import AGENT
+from agent_etl.graphs.session import Session
+from agent_etl.graphs.state import State
+
+__all__ = ["Act", "Node", "failed", "node"]
+
+Update = dict[str, Any]
+Act = Callable[[Session, State], Update]
+Node = Callable[[State, Runtime[RunContext]], Update]
+
+
+def node(phase: str, act: Act) -> Node:
+    """The node that does `phase`.
+
+    The caller's own mistakes (UsageError) and defects are raised; any other typed error becomes a failure in the
+    state, which goes to repair.
+    """
+
+    def run(state: State, runtime: Runtime[RunContext]) -> Update:
+        with entered(runtime.context, state["run_id"]) as session:
+            try:
+                return act(session, state)
+            except UsageError:
+                raise
+            except AgentEtlError as error:
+                return failed(session, phase, error)
+
+    run.__name__ = phase
+    return run
+
+
+def failed(session: Session, phase: str, error: AgentEtlError) -> Update:
+    """The update for a phase that failed as a whole."""
+    failure = StepFailure.of(phase, AGENT[phase], error)
+    session.tell("task_failed", phase, code=failure.code, message=failure.message)
+    return {"phase": "repair", "origin": phase, "failure": session.archive.save_failure(failure)}

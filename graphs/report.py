@@ -1,0 +1,160 @@
+"""A run told in plain text: the goal's accounting, and what happened."""
+
+from collections.abc import Iterator
+
+from agent_etl.engine.plan import Check, Extract, Load, Plan, Step, Transform
+from agent_etl.engine.tasks import TaskResult
+from agent_etl.graphs.result import Run
+
+__all__ = ["describe", "duration", "explain", "outcome", "report"]
+
+
+def explain(run: Run) -> str:
+    """The goal and what each of its spans became: steps, a question or a refusal."""
+    lines = [f"Goal: {run.goal}" if run.goal else "A plan that was given, without a goal in words", ""]
+    lines += list(_spans(run))
+    if run.draft and run.draft.echo:
+        lines += ["", "Understood:", *(f"  - {sentence}" for sentence in run.draft.echo)]
+    if run.repairs:
+        lines += ["", "Corrected since:", *(f"  - {label}" for label in run.repairs)]
+    if run.plan:
+        lines += ["", "Steps:", *(f"  {step.name}: {describe(step)}" for step in run.plan.steps())]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _spans(run: Run) -> Iterator[str]:
+    spans: list[tuple[int, int, str]] = []
+    if run.draft:
+        spans += [(c.start, c.end, "became " + ", ".join(c.steps)) for c in run.draft.clauses if c.steps]
+    elif run.plan:
+        for index, (start, end) in enumerate(run.plan.clauses):
+            steps = [step.name for step in run.plan.steps() if index in step.why]
+            spans.append((start, end, "became " + ", ".join(steps) if steps else "serves no step"))
+    spans += [(*refusal.span, f"refused: {refusal.reason}") for refusal in run.refusals if run.goal]
+    spans += [(*question.span, f"asked: {question.text}") for question in run.questions if run.goal]
+    for start, end, became in sorted(spans):
+        if end > start:
+            yield f'  "{run.goal[start:end]}"'
+            yield f"      {became}"
+
+
+def report(run: Run) -> str:
+    """What happened: the outcome, each step with its rows and time, findings, corrections, and what to do next."""
+    lines = [f"Run {run.run_id}: {outcome(run)}"]
+    if run.goal:
+        lines.append(f"Goal: {run.goal}")
+    if run.plan:
+        lines += ["", f"Plan {run.plan.name} ({run.plan_hash[:12]})", *_table(run.plan, run.tasks)]
+    for title, entries in (
+        ("Loaded", [_loaded(run, index) for index in range(len(run.loads))]),
+        ("Found", [f"{finding.severity}: {finding}" for finding in run.findings]),
+        ("Corrected", list(run.repairs)),
+        (
+            "Refused",
+            [f'"{refusal.quote}": {refusal.reason}' if refusal.quote else refusal.reason for refusal in run.refusals],
+        ),
+    ):
+        if entries:
+            lines += ["", title, *(f"  {entry}" for entry in entries)]
+    return "\n".join([*lines, *_questions(run), *_failure(run), *_next(run)]) + "\n"
+
+
+def outcome(run: Run) -> str:
+    """The status in a few words."""
+    took = f" in {duration((run.ended - run.started).total_seconds())}" if run.started and run.ended else ""
+    return {
+        "succeeded": f"succeeded{took}",
+        "waiting": "waiting for your approval" if run.waits_for == "approval" else "waiting for your answer",
+        "refused": "refused, nothing was touched",
+        "failed": f"failed{took}",
+        "interrupted": "interrupted",
+        "running": "running",
+    }[run.status]
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person reads them."""
+    if seconds < 60:
+        return f"{seconds:.2f} s"
+    return f"{int(seconds // 60)} min {int(seconds % 60)} s"
+
+
+def describe(step: Step) -> str:
+    """What a step does, in a few words."""
+    if isinstance(step, Extract):
+        return f"read {step.dataset} from {step.source}" + (f" where {step.where}" if step.where else "")
+    if isinstance(step, Transform):
+        return " ".join(step.sql.split())
+    if isinstance(step, Load):
+        by = f" by {', '.join(step.key)}" if step.key else ""
+        return f"{step.mode} {step.table} in {step.target} with {step.from_}{by}"
+    return f"check {step.on}: {_check(step)}"
+
+
+def _check(step: Check) -> str:
+    if step.kind == "expression":
+        return step.sql or ""
+    limits = "" if step.low is None and step.high is None else f" from {step.low} to {step.high}"
+    return " ".join(part for part in (", ".join(step.columns), step.kind.replace("_", " ")) if part) + limits
+
+
+def _table(plan: Plan, tasks: tuple[TaskResult, ...]) -> Iterator[str]:
+    results = {result.step: result for result in tasks}
+    for step in plan.steps():
+        kind = type(step).__name__.lower()
+        told = describe(step)
+        told = told if len(told) <= 70 else told[:69] + "…"
+        result = results.get(step.name)
+        done = _done(result) if result else "not run"
+        yield f"  {kind:<9} {step.name:<24} {done:<36} {told}"
+
+
+def _done(result: TaskResult) -> str:
+    if result.kind == "check":
+        return f"passed, {duration(result.seconds)}"
+    parts = [f"{result.rows_out:,} rows"]
+    if result.filtered:
+        parts.append(f"{result.filtered:,} filtered")
+    if result.quarantined:
+        parts.append(f"{result.quarantined:,} quarantined")
+    parts.append("reused" if result.reused else duration(result.seconds))
+    return ", ".join(parts)
+
+
+def _loaded(run: Run, index: int) -> str:
+    load = run.loads[index]
+    told = "already loaded, nothing written" if load.already else f"{load.rows:,} rows, {load.mode}"
+    return f"{load.target}.{load.table}: {told}" + (f" (marker {load.marker[:12]})" if load.marker else "")
+
+
+def _questions(run: Run) -> Iterator[str]:
+    for question in run.questions if run.status == "waiting" else ():
+        yield ""
+        yield f"Question {question.id}: {question.text}" + (f' ("{question.quote}")' if question.quote else "")
+        for option in question.options:
+            yield f"  {option.value}" + (f": {option.label}" if option.label != option.value else "")
+        if question.free:
+            yield "  or any other value"
+
+
+def _failure(run: Run) -> Iterator[str]:
+    if run.failure:
+        yield ""
+        yield f"Failed at {run.failure.step}: {run.failure.message} ({run.failure.code})"
+        for name, value in run.failure.fields.items():
+            yield f"  {name}: {value}"
+        if run.failure.hint:
+            yield f"  next: {run.failure.hint}"
+
+
+def _next(run: Run) -> Iterator[str]:
+    if run.status == "waiting" and run.waits_for == "approval":
+        yield ""
+        yield f"Approve: agent-etl resume {run.run_id} --approve    Reject: agent-etl resume {run.run_id} --reject"
+    elif run.status == "waiting":
+        first = run.questions[0].id if run.questions else "ID"
+        yield ""
+        yield f"Answer: agent-etl resume {run.run_id} --answer {first}=VALUE"
+    elif run.status == "interrupted":
+        yield ""
+        yield f"Continue: agent-etl resume {run.run_id}"

@@ -1,0 +1,134 @@
+"""Running, resuming, planning and looking at pipelines."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from agent_etl.agents.orchestrator import POLICIES
+from agent_etl.agents.planner import PlanDraft, Planner
+from agent_etl.engine.errors import UsageError
+from agent_etl.engine.observe.events import OnEvent
+from agent_etl.engine.plan import Plan
+from agent_etl.engine.settings import load_settings
+from agent_etl.engine.store import RunStore
+from agent_etl.graphs.driver import Driver, Reply
+from agent_etl.graphs.reading import read_run, summary
+from agent_etl.graphs.request import start_run
+from agent_etl.graphs.result import Run, RunSummary
+from agent_etl.graphs.session import open_session
+
+__all__ = ["get_run", "list_runs", "plan_pipeline", "resume_pipeline", "run_pipeline"]
+
+Decide = Callable[[Run], "bool | str | Plan"]
+Home = Path | str | None
+
+
+def run_pipeline(
+    goal: str | Plan,
+    *,
+    connections: Mapping[str, str] | None = None,
+    planner: Planner | None = None,
+    approve: str | Decide = "risky",
+    answers: Mapping[str, str] | None = None,
+    home: Home = None,
+    run_id: str | None = None,
+    on_event: OnEvent | None = None,
+) -> Run:
+    """Run a goal in words, or a plan, to its end or to its first question.
+
+    `approve`: "risky" asks before it replaces, merges into or deletes what this home has not written, "ask" always,
+    "auto" never; or a callable that is given the waiting Run and returns True, False, "approve", "reject" or an edited
+    Plan. `answers`: question id (or the words that it quotes) to value. A goal that needs an answer returns with status
+    waiting; a goal that cannot be done returns refused, and nothing was touched.
+
+    Raises: UsageError for a wrong argument, SettingsError for a wrong setting, Busy. KeyboardInterrupt leaves the run
+    interrupted: resume it. Side effects: those of the pipeline; the run in the home.
+    """
+    policy = approve if isinstance(approve, str) else "ask"
+    if policy not in POLICIES:
+        raise UsageError("approve is not a policy", got=policy, valid=[*POLICIES, "a callable"])
+    if isinstance(goal, str) and not goal.strip():
+        raise UsageError("The goal is empty", hint="say what to load, what to do with it and where to write it")
+    started = start_run(
+        goal,
+        home=home,
+        run_id=run_id,
+        connections=connections,
+        approve=policy,
+        planner=planner.name if planner else "rules",
+        answers=answers,
+    )
+    session = open_session(started, home=home, connections=connections, planner=planner, on_event=on_event)
+    with closing(session), session.store.lease(started):
+        return _followed(Driver(session, connections or {}), Reply(), approve)
+
+
+def resume_pipeline(
+    run_id: str,
+    *,
+    answers: Mapping[str, str] | None = None,
+    decision: str | bool | Plan | None = None,
+    home: Home = None,
+    connections: Mapping[str, str] | None = None,
+    planner: Planner | None = None,
+    on_event: OnEvent | None = None,
+) -> Run:
+    """Continue a run that waits, was interrupted or failed; what is done is not done again. An ended run is returned.
+
+    `answers` as for run_pipeline. `decision`: "approve", "reject", or an edited Plan, which is proved again. Without
+    what it waits for, the run stays waiting. Passwords that came with `connections=` must be given again.
+
+    Raises: UnknownRun; UsageError for an answer or a decision that does not fit (the run stays as it is); Busy naming
+    the process that works on the run; SettingsError. Side effects: those of the pipeline.
+    """
+    session = open_session(run_id, home=home, connections=connections, planner=planner, on_event=on_event)
+    with closing(session), session.store.lease(run_id):
+        driver = Driver(session, connections or {})
+        if session.store.get_run(run_id).status in ("succeeded", "refused"):
+            return driver.read()
+        return _followed(driver, Reply(dict(answers or {}), decision), None)
+
+
+def _followed(driver: Driver, reply: Reply, approve: str | Decide | None) -> Run:
+    """Drive the run on; a callable policy decides each approval at once."""
+    run = driver.drive(reply)
+    while run.status == "waiting" and run.waits_for == "approval" and callable(approve):
+        decided = approve(run)
+        run = driver.drive(Reply(decision=decided if isinstance(decided, Plan | str) else bool(decided)))
+    return run
+
+
+def plan_pipeline(
+    goal: str | Plan,
+    *,
+    connections: Mapping[str, str] | None = None,
+    planner: Planner | None = None,
+    answers: Mapping[str, str] | None = None,
+    home: Home = None,
+) -> PlanDraft:
+    """The plan for a goal, proved, or its questions or refusals. Nothing is executed and no run is written down.
+
+    The draft's findings hold what the checks say of the plan. Raises: UsageError for an answer that fits no question.
+    """
+    from agent_etl.graphs.drafting import draft_plan
+
+    return draft_plan(goal, connections=connections, planner=planner, answers=answers, home=home)
+
+
+def get_run(run_id: str, *, home: Home = None) -> Run:
+    """A run as it stands. Raises: UnknownRun."""
+    with _store(home) as store:
+        return read_run(store, store.get_run(run_id), {})
+
+
+def list_runs(*, home: Home = None) -> list[RunSummary]:
+    """The home's runs, newest first."""
+    with _store(home) as store:
+        return [summary(store, row) for row in store.list_runs()]
+
+
+@contextmanager
+def _store(home: Home) -> Iterator[RunStore]:
+    settings = load_settings(home=home)
+    with RunStore(settings.home, url=settings.store_url) as store:
+        yield store
