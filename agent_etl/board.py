@@ -38,10 +38,12 @@ class Board:
             return None
         fields = event.fields
         if event.kind == "task_started" or event.step not in self.lines:
-            self.lines[event.step] = Line(str(fields.get("kind", "")))
+            self.lines[event.step] = Line(str(fields.get("task", "")))
         line = self.lines[event.step]
         rows = fields.get("rows_out", fields.get("rows"))
         line.rows = rows if isinstance(rows, int) else line.rows
+        if "retry" in fields:
+            line.note = f"trying again: {fields.get('code', '')}"
         if event.kind == "task_done":
             line.state = "reused" if fields.get("reused") else "done"
             line.note = "already there" if fields.get("reused") else ""

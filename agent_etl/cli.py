@@ -124,7 +124,8 @@ def _show(run: RunId, home: Home = None, json: Json = False, verbose: Verbose = 
 @app.command("inspect")
 @guarded
 def _inspect(
-    source: Annotated[str, typer.Argument(help="A connection, a URL, a database file, a data file or a table.")],
+    source: Annotated[str, typer.Argument(help="A connection, a URL, a database file, a folder or a data file.")],
+    table: Annotated[str | None, typer.Argument(help="One table of it.")] = None,
     connection: Named = None,
     home: Home = None,
     json: Json = False,
@@ -133,7 +134,7 @@ def _inspect(
     """Show what a source holds: its tables, or one table's columns, types and keys."""
     from agent_etl.commands.sources import inspect
 
-    return inspect(source, connection or (), home, json=json)
+    return inspect(source, table, connection or (), home, json=json)
 
 
 @app.command("connections")

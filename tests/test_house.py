@@ -36,10 +36,10 @@ ALLOWED = {
     "pyarrow": ("engine/*", "connectors/*", "tools/*", "graphs/*"),
     "pydantic": ("*",),
     "pydantic_settings": ("engine/settings.py",),
-    "rapidfuzz": ("agents/*", "tools/*", "connectors/*"),
+    "rapidfuzz": ("engine/*", "agents/*", "tools/*"),
     "rich": ("agent_etl/*",),
     "sqlalchemy": ("engine/store.py", "engine/store/*", "connectors/*"),
-    "sqlglot": ("engine/*", "connectors/*", "tools/*", "agents/*"),
+    "sqlglot": ("engine/*", "connectors/*", "tools/*", "agents/*", "graphs/lineage.py"),
     "structlog": ("engine/observe/*",),
     "tenacity": ("engine/*", "connectors/*", "graphs/*", "tools/*", "agents/*"),
     "typer": ("agent_etl/*",),
@@ -172,14 +172,14 @@ def test_environment_is_read_in_one_place(module: str) -> None:
 
 @pytest.mark.parametrize("module", MODULES)
 def test_public_names_are_listed_and_described(module: str) -> None:
-    """`__all__` is sorted and lists what is public; each public name and method says what it gives."""
+    """`__all__` lists what is public, constants, classes, functions, each sorted; each says what it gives."""
     node = tree(module)
     names = exported(node)
     defined = {statement.name for statement in public(node)}
     if names is None:
         assert not defined, f"no __all__ for {sorted(defined)}"
         return
-    assert names == sorted(names)
+    assert names == sorted(names, key=lambda name: (not name.isupper(), not name[0].isupper(), name))
     assert defined <= set(names), f"public and not listed: {sorted(defined - set(names))}"
     for statement in public(node):
         assert ast.get_docstring(statement), f"{statement.name} has no docstring"

@@ -8,6 +8,7 @@ from pathlib import Path
 from agent_etl.arguments import pairs
 from agent_etl.connectors.registry import Registry, open_connections
 from agent_etl.display import consoles, table_view
+from agent_etl.engine.errors import SettingsError
 from agent_etl.engine.ports import Connection
 from agent_etl.engine.schema import Table
 from agent_etl.engine.settings import load_settings
@@ -47,13 +48,14 @@ def _record(connection: Connection) -> dict[str, object]:
     }
 
 
-def inspect(source: str, named: Iterable[str], home: Path | None, *, json: bool) -> Exit:
-    """Show a connection's tables, or one table.
+def inspect(source: str, table_name: str | None, named: Iterable[str], home: Path | None, *, json: bool) -> Exit:
+    """Show a connection's tables, or one table of it.
 
     Raises: NotFound when neither a connection, a file, a database nor a table of that name is there.
     """
     with _registry(named, home) as registry:
         connection, dataset = _find(source, registry)
+        dataset = table_name or dataset
         if dataset is None:
             tables = connection.source().tables()
             if json:
@@ -77,14 +79,16 @@ def _find(source: str, registry: Registry) -> tuple[Connection, str | None]:
     head, dot, rest = source.partition(".")
     if dot and head in registry.names():
         return registry[head], rest
-    if "://" not in source and (not Path(source).exists() or _is_data(source, registry)):
+    path = Path(source).expanduser()
+    if path.is_dir():
+        return registry[path.resolve().as_uri()], None
+    try:
+        return registry[source], None
+    except SettingsError:
+        if "://" in source:
+            raise
+        # No connection and no database: a file, a glob or nothing, which the current folder can tell.
         return registry["here"], source
-    return registry[source], None
-
-
-def _is_data(source: str, registry: Registry) -> bool:
-    """Whether a path of the current folder is a data file, not a folder or a database file."""
-    return Path(source).is_file() and registry[source].kind == "files"
 
 
 def _print(table: Table) -> None:

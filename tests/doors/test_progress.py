@@ -11,11 +11,11 @@ EVENTS: tuple[Event, ...] = (
     event("r-1", "run_started"),
     event("r-1", "survey_done", tables=2),
     event("r-1", "plan_drafted"),
-    event("r-1", "task_started", "orders", kind="extract"),
+    event("r-1", "task_started", "orders", task="extract"),
     event("r-1", "task_progress", "orders", rows=500),
-    event("r-1", "task_done", "orders", kind="extract", rows_out=1200, seconds=0.5),
-    event("r-1", "task_started", "load_orders", kind="load"),
-    event("r-1", "task_failed", "load_orders", kind="load", message="[red]The disk is full[/red]"),
+    event("r-1", "task_done", "orders", task="extract", rows_out=1200, seconds=0.5),
+    event("r-1", "task_started", "load_orders", task="load"),
+    event("r-1", "task_failed", "load_orders", task="load", message="[red]The disk is full[/red]"),
 )
 
 
