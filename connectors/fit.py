@@ -31,7 +31,8 @@ _NESTED = frozenset({"LIST", "STRUCT", "MAP", "UNION", "VARIANT"})
 class Slot:
     """One column of a target table: its name there, the logical type that it holds, its native type.
 
-    `required`: a row without a value for it is refused. A `type` of `NUMERIC` holds any exact number, `ANY` any value.
+    `required`: a row without a value for it is refused. A `type` of `NUMERIC` holds any exact number, `ANY` any value,
+    `TEXT` (SQLite's) also what has one standard text, such as a date.
     `textual`: the system cannot compare two of its values, so their text is compared.
     """
 
@@ -171,6 +172,8 @@ _RULES: dict[tuple[str, str], Rule] = {
     ("INTERVAL", "VARCHAR"): _as_text,
     ("BIT", "VARCHAR"): _as_text,
     ("BIGNUM", "VARCHAR"): _as_text,
+    **{(kind, "TEXT"): _as_text for kind in ("VARCHAR", "ENUM", "UUID", "JSON", "INTERVAL", "BIT", "DATE", "TIME")},
+    **{(kind, "TEXT"): _as_text for kind in ("TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP WITH TIME ZONE")},
     ("VARCHAR", "JSON"): _valid_json,
     ("VARCHAR", "UUID"): _canonical,
     ("VARCHAR", "ENUM"): _listed,

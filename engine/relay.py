@@ -6,7 +6,7 @@ import re
 from agent_etl.engine import errors
 from agent_etl.engine.errors import AgentEtlError
 
-__all__ = ["Relayed", "received"]
+__all__ = ["Relayed", "complaint", "received"]
 
 _LETTER = re.compile(r"agent-etl-relay:((?:[0-9a-f]{2})+);")
 
@@ -18,6 +18,11 @@ class Relayed(Exception):
         content = [type(error).__name__, error.message, error.hint, error.fields]
         # Hex survives every layer: no quote, newline or length of line changes it.
         super().__init__(f"agent-etl-relay:{json.dumps(content, default=str).encode().hex()};")
+
+
+def complaint(error: AgentEtlError) -> str:
+    """An SQL expression by which DuckDB ends a query with that error."""
+    return f"error('{Relayed(error)}')"
 
 
 def received(text: str) -> AgentEtlError | None:

@@ -1,0 +1,110 @@
+"""A thin face of an ADBC connection: small queries, streams of Arrow batches, bulk ingest; all errors typed."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import pyarrow as pa
+from adbc_driver_manager import Error
+
+from agent_etl.connectors.loading import Pour, explained
+from agent_etl.engine import duck
+from agent_etl.engine.errors import AgentEtlError
+from agent_etl.engine.ports import Relation
+
+__all__ = ["BATCH_ROWS", "FAILURES", "Channel"]
+
+BATCH_ROWS = 65_536
+
+FAILURES = (Error, OSError, pa.ArrowException, duck.Error)
+"""What a driver, or an Arrow stream between a driver and DuckDB, raises."""
+
+Explain = Callable[[Exception], AgentEtlError]
+
+
+class Channel:
+    """One ADBC connection. `explain` turns a driver's error into one of ours, without values or secrets."""
+
+    def __init__(self, connection: Any, explain: Explain) -> None:
+        self._connection = connection
+        self._explain = explain
+
+    @contextmanager
+    def _cursor(self) -> Iterator[Any]:
+        try:
+            cursor = self._connection.cursor()
+            try:
+                yield cursor
+            finally:
+                with suppress(*FAILURES):
+                    cursor.close()
+        except FAILURES as error:
+            # The driver's text quotes the statement and sometimes a value: it is neither shown nor chained.
+            raise self._explain(error) from None
+
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        """The rows of a small query."""
+        with self._cursor() as cursor:
+            cursor.execute(sql)
+            rows: list[tuple[Any, ...]] = cursor.fetchall()
+            return rows
+
+    def execute(self, sql: str) -> int:
+        """Run one statement; the driver's row count, -1 where it knows none."""
+        with self._cursor() as cursor:
+            cursor.execute(sql)
+            return int(cursor.rowcount)
+
+    def stream(self, sql: str, options: Mapping[str, str]) -> pa.RecordBatchReader:
+        """The batches of a query as the driver gives them. The reader owns a statement: exhaust it or close it."""
+        cursor = self._connection.cursor()
+        try:
+            cursor.adbc_statement.set_options(**options)
+            cursor.execute(sql)
+            reader = cursor.fetch_record_batch()
+        except BaseException as error:
+            with suppress(*FAILURES):
+                cursor.close()
+            if isinstance(error, FAILURES):
+                raise self._explain(error) from None
+            raise
+        return pa.RecordBatchReader.from_batches(reader.schema, _batches(cursor, reader))
+
+    def ingest(self, table: str, pour: Pour, rows: Relation, memory_limit: str) -> int:
+        """Create the temporary table `table` from the rows, as the pour fits them; how many they were.
+
+        Raises: what the rows' own source raises; TargetError for a value that does not fit; what the driver's error
+        means. Side effects: the table.
+        """
+        with self._cursor() as cursor:
+            between = duck.connect(memory_limit=memory_limit)
+            try:
+                with duck.attached(between, rows) as select:
+                    reader = between.sql(pour.select(select)).to_arrow_reader(BATCH_ROWS)
+                    try:
+                        return int(cursor.adbc_ingest(table, reader, mode="create", temporary=True))
+                    finally:
+                        reader.close()
+            except FAILURES as error:
+                known = explained(str(error), pour)
+                if known is None and isinstance(error, duck.Error):
+                    known = duck.translate(error)
+                if known is not None:
+                    raise known from None
+                raise
+            finally:
+                between.close()
+
+    def close(self) -> None:
+        """Close the connection; what is not committed is gone."""
+        with suppress(*FAILURES):
+            self._connection.close()
+
+
+def _batches(cursor: Any, reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+    try:
+        yield from reader
+    finally:
+        reader.close()
+        with suppress(*FAILURES):
+            cursor.close()
