@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 from agent_etl.engine.errors import (
     AgentEtlError,
@@ -24,7 +25,20 @@ from agent_etl.engine.ports import Relation
 from agent_etl.engine.relay import received
 from agent_etl.engine.schema import Column
 
-__all__ = ["Cursor", "Error", "attached", "columns_of", "complaint", "connect", "literal", "quote", "run", "translate"]
+__all__ = [
+    "BATCH",
+    "Cursor",
+    "Error",
+    "arrow_reader",
+    "attached",
+    "columns_of",
+    "complaint",
+    "connect",
+    "literal",
+    "quote",
+    "run",
+    "translate",
+]
 
 Cursor = duckdb.DuckDBPyConnection
 """A DuckDB connection or a cursor of one; cursors share memory limit and settings, each serves one thread."""
@@ -32,6 +46,9 @@ Cursor = duckdb.DuckDBPyConnection
 _COMPLAINT = "agent_etl:"
 Error = duckdb.Error
 """What DuckDB raises; `translate` makes it one of ours."""
+
+BATCH = 65_536
+"""Rows in one Arrow batch."""
 
 _names = count(1)
 
@@ -88,6 +105,14 @@ def run(cursor: Cursor, sql: str, **fields: object) -> Cursor:
     """
     try:
         return cursor.execute(sql)
+    except duckdb.Error as error:
+        raise translate(error, **fields) from error
+
+
+def arrow_reader(cursor: Cursor, select: str, **fields: object) -> pa.RecordBatchReader:
+    """The rows of a SELECT as Arrow batches, computed while they are read. Raises: what translate gives."""
+    try:
+        return cursor.sql(select).to_arrow_reader(BATCH)
     except duckdb.Error as error:
         raise translate(error, **fields) from error
 
@@ -149,7 +174,7 @@ def _projection(relation: Relation) -> str:
     return ", ".join(items)
 
 
-def translate(error: duckdb.Error, **fields: Any) -> AgentEtlError:
+def translate(error: Exception, **fields: Any) -> AgentEtlError:
     """DuckDB's error as one of ours, with the column, line and type that it names; values are left out."""
     text = str(error)
     relayed = received(text)

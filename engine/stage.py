@@ -112,10 +112,19 @@ class Stage:
 
         Raises: DiskFull. Side effects: a hidden folder, locked while the block lasts.
         """
-        with _disk(self.root):
-            folder, lock = self._claim(fingerprint)
-        try:
+        with self.scratch(fingerprint) as folder:
             yield PackageWriter(self, fingerprint, columns, folder)
+
+    @contextmanager
+    def scratch(self, purpose: str) -> Iterator[Path]:
+        """A hidden folder that is removed at the end of the block; when its owner dies, the next sweep removes it.
+
+        Raises: DiskFull. Side effects: the folder, locked while the block lasts.
+        """
+        with _disk(self.root):
+            folder, lock = self._claim(purpose)
+        try:
+            yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
             os.close(lock)
@@ -194,11 +203,11 @@ class Stage:
                 return present
             self.discard(manifest.fingerprint)
 
-    def _claim(self, fingerprint: str) -> tuple[Path, int]:
+    def _claim(self, purpose: str) -> tuple[Path, int]:
         """A new hidden folder and the descriptor that holds it locked."""
         private_folder(self.root)
         while True:
-            folder = self.root / f"{_WRITING}{fingerprint}-{secrets.token_hex(4)}"
+            folder = self.root / f"{_WRITING}{purpose}-{secrets.token_hex(4)}"
             folder.mkdir(mode=0o700)
             lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             fcntl.flock(lock, fcntl.LOCK_EX)

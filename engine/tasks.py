@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Self
 
+from agent_etl.engine.errors import AgentEtlError, Transient
+
 __all__ = ["StepFailure", "Task", "TaskResult", "fingerprint"]
 
 
@@ -40,6 +42,12 @@ class StepFailure:
     transient: bool = False
     fields: Mapping[str, Any] = field(default_factory=dict)
 
+    @classmethod
+    def of(cls, step: str, kind: str, error: AgentEtlError) -> Self:
+        """The error as a value, with its listed fields alone; what JSON has no word for becomes text."""
+        fields = {name: _small(value) for name, value in error.fields.items()}
+        return cls(step, kind, error.code, error.message, error.hint, isinstance(error, Transient), fields)
+
     @property
     def fingerprint(self) -> str:
         """Equal for the same failure of the same step."""
@@ -53,6 +61,16 @@ class StepFailure:
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """The inverse of to_dict."""
         return cls(**values)
+
+
+def _small(value: object) -> object:
+    if isinstance(value, bool | int | float | str) or value is None:
+        return value
+    if isinstance(value, Mapping):
+        return {str(key): _small(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_small(entry) for entry in value]
+    return str(value)
 
 
 @dataclass(frozen=True, slots=True)

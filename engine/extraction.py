@@ -1,0 +1,138 @@
+"""Reading a source: is it what the plan was made for, and its rows with the plan's filter and columns."""
+
+from collections.abc import Callable, Mapping
+from contextlib import closing
+
+from sqlglot import exp
+
+from agent_etl.engine.complaints import nearest
+from agent_etl.engine.duck import Cursor, attached, quote, run
+from agent_etl.engine.errors import SchemaChanged
+from agent_etl.engine.manifest import Manifest
+from agent_etl.engine.plan import Extract
+from agent_etl.engine.ports import Relation, Source
+from agent_etl.engine.reconcile import reconcile_read
+from agent_etl.engine.sandbox import check_expression
+from agent_etl.engine.schema import Column, Table
+from agent_etl.engine.stage import Stage
+from agent_etl.engine.stream import Stream
+
+__all__ = ["chosen", "compare", "extract", "scan"]
+
+
+def compare(step: Extract, table: Table) -> None:
+    """See that the source still has every column that the step needs, with the type that the plan was made for.
+
+    Raises: SchemaChanged with the column, and for a missing one the names that may have taken its place.
+    """
+    needed = _needed(step) or list(step.expect)
+    for name in needed:
+        expected = step.expect.get(name)
+        found = table.column(name)
+        if found is None:
+            raise _missing(step, table, name, expected)
+        if expected is not None and _folded(found.type) != _folded(expected):
+            raise SchemaChanged(
+                "A column of the source has another type than the plan was made for",
+                step=step.name,
+                dataset=step.dataset,
+                column=name,
+                expected=expected,
+                found=found.type,
+                hint="plan again, or edit `expect` of the extract",
+            )
+
+
+def scan(step: Extract, source: Source) -> Relation:
+    """The step's columns, and those that its filter reads. Nothing is read yet.
+
+    The filter is pushed down only to a source without versions, a database: of a file every row is read anyway, and
+    then the rows that the filter drops can be counted. Raises: NotFound, ReadError, GuardError for the filter.
+    """
+    pushed = step.where if step.where and source.version(step.dataset, step.options) is None else None
+    return source.scan(step.dataset, columns=_needed(step), where=pushed, options=step.options)
+
+
+def chosen(step: Extract, relation: Relation) -> tuple[Column, ...]:
+    """The step's output columns, named as the plan spells them."""
+    if step.columns is None:
+        return relation.columns
+    known = {column.name.lower(): column for column in relation.columns}
+    return tuple(Column(name, known[name.lower()].type, known[name.lower()].nullable) for name in step.columns)
+
+
+def _selected(step: Extract, select: str, columns: tuple[Column, ...]) -> str:
+    """The SELECT of the step's output over a SELECT of what `scan` delivers."""
+    items = ", ".join(f"{quote(column.name)} AS {quote(column.name)}" for column in columns)
+    where = f" WHERE ({step.where}\n)" if step.where else ""
+    return f"SELECT {items} FROM ({select}) AS source{where}"
+
+
+def extract(
+    step: Extract,
+    source: Source,
+    fingerprint: str,
+    *,
+    stage: Stage,
+    cursor: Cursor,
+    tell: Callable[[int], None] | None = None,
+) -> Manifest:
+    """Read the source into a sealed package: rows in = rows out + filtered + quarantined.
+
+    Raises: ReadError, ConnectionLost, CheckFailed when rows went missing, DiskFull. Side effects: the package.
+    """
+    relation = scan(step, source)
+    columns = chosen(step, relation)
+    stream = Stream(tell)
+    counted = relation.open is not None or (step.where is not None and relation.total is None)
+    with stage.writer(fingerprint, columns) as writer, closing(cursor.cursor()) as reading:
+        rows_of = stream.over(relation, reading) if counted else relation
+        with attached(cursor, rows_of) as select:
+            rows = writer.write(cursor, _selected(step, select, columns))
+        reader = reading if counted and relation.sql else cursor
+        aside = writer.set_aside(reader, relation.rejects) if relation.rejects else 0
+        filtered = stream.rows - rows if counted else 0
+        rows_in = rows + filtered + aside
+        if relation.total is not None:
+            rows_in = int(run(reader, relation.total, step=step.name).fetchall()[0][0])
+            filtered = filtered if counted or not step.where else rows_in - rows - aside
+        reconcile_read(step.name, rows_in=rows_in, rows_out=rows, filtered=filtered, quarantined=aside)
+        return writer.seal(rows_in=rows_in, filtered=filtered)
+
+
+def _needed(step: Extract) -> list[str] | None:
+    """The columns to read; None: all."""
+    if step.columns is None:
+        return None
+    names = dict.fromkeys(step.columns)
+    if step.where:
+        tree = check_expression(step.where)
+        have = {name.lower() for name in names}
+        names |= dict.fromkeys(column.name for column in tree.find_all(exp.Column) if column.name.lower() not in have)
+    return list(names)
+
+
+def _missing(step: Extract, table: Table, name: str, expected: str | None) -> SchemaChanged:
+    """The error for a column that is gone; candidates are columns that the plan does not know, likeliest first."""
+    known = {other.lower() for other in (*step.expect, *(step.columns or ()))}
+    new = {column.name: column.type for column in table.columns if column.name.lower() not in known}
+    near = nearest(name, new)
+    same = [other for other, kind in new.items() if expected and _folded(kind) == _folded(expected)]
+    candidates = near or (same if len(same) == 1 else ())
+    return SchemaChanged(
+        "A column that the plan needs is gone from the source",
+        step=step.name,
+        dataset=step.dataset,
+        column=name,
+        expected=expected,
+        candidates=list(candidates),
+        columns=[column.name for column in table.columns][:50],
+        hint=f"was it renamed to {candidates[0]!r}?" if candidates else "edit the plan, or mend the source",
+    )
+
+
+def _folded(type_name: str) -> str:
+    return _ALIASES.get(type_name.upper(), type_name.upper().replace(" ", ""))
+
+
+_ALIASES: Mapping[str, str] = {"TIMESTAMPTZ": "TIMESTAMPWITHTIMEZONE", "TIMETZ": "TIMEWITHTIMEZONE", "TEXT": "VARCHAR"}
