@@ -4,9 +4,10 @@ import json
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from agent_etl.agents.planner import PlanDraft
+if TYPE_CHECKING:
+    from agent_etl.agents.planner import PlanDraft
 
 __all__ = ["draft_record", "print_json"]
 
@@ -16,7 +17,7 @@ def print_json(record: Mapping[str, Any]) -> None:
     sys.stdout.write(json.dumps(record, ensure_ascii=False, indent=2, default=str) + "\n")
 
 
-def draft_record(draft: PlanDraft) -> dict[str, Any]:
+def draft_record(draft: "PlanDraft") -> dict[str, Any]:
     """A planner's draft as JSON-able fields; `plan` is null when something is asked or refused."""
     plan = draft.plan
     return {

@@ -7,7 +7,8 @@ from pathlib import Path
 from agent_etl import plan_pipeline
 from agent_etl.agents.planner import PlanDraft
 from agent_etl.arguments import goal_or_plan, pairs
-from agent_etl.display import clauses_view, consoles, finding_line, question_view, refusal_view
+from agent_etl.display import consoles, finding_line, question_view, refusal_view
+from agent_etl.drawing import clauses_view
 from agent_etl.exits import Exit
 from agent_etl.records import draft_record, print_json
 

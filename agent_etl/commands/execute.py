@@ -9,7 +9,8 @@ from rich.console import Console
 from agent_etl import get_run, resume_pipeline, run_pipeline
 from agent_etl.arguments import goal_or_plan, pairs, read_plan
 from agent_etl.dialogue import ask, attended, decide, resume_command
-from agent_etl.display import clauses_view, consoles, finding_line, plan_view, question_view, rows_view
+from agent_etl.display import consoles, finding_line, question_view, rows_view
+from agent_etl.drawing import clauses_view, plan_view
 from agent_etl.engine.plan import Plan
 from agent_etl.exits import Exit
 from agent_etl.graphs.result import Run

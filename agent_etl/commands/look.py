@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from agent_etl import get_run, list_runs
-from agent_etl.display import clauses_view, consoles, plan_view, table_view
+from agent_etl.display import consoles, table_view
 from agent_etl.exits import Exit
 from agent_etl.records import print_json
 
@@ -32,6 +32,8 @@ def show(run_id: str, home: Path | None, *, json: bool) -> Exit:
     if json:
         print_json(run.to_dict())
         return Exit.SUCCEEDED
+    from agent_etl.drawing import clauses_view, plan_view
+
     out, _ = consoles()
     if run.draft is not None and run.draft.clauses:
         out.print(clauses_view(run.goal, run.draft.clauses, run.plan))

@@ -5,7 +5,8 @@ import io
 import pyarrow as pa
 from rich.console import Console, RenderableType
 
-from agent_etl.display import clauses_view, plan_view, rows_view
+from agent_etl.display import rows_view
+from agent_etl.drawing import clauses_view, plan_view
 from agent_etl.engine.goal import Clause
 from agent_etl.engine.plan import Plan
 

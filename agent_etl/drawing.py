@@ -1,0 +1,62 @@
+"""A plan drawn in a terminal: the goal with what its clauses became, and the tree of steps."""
+
+from collections.abc import Mapping, Sequence
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+from rich.tree import Tree
+
+from agent_etl.engine.goal import Clause
+from agent_etl.engine.plan import Check, Plan, Step
+from agent_etl.graphs.lineage import edges
+from agent_etl.graphs.report import describe
+
+__all__ = ["clauses_view", "plan_view"]
+
+
+def plan_view(plan: Plan) -> RenderableType:
+    """The plan as a tree from each load up to its sources."""
+    steps = {step.name: step for step in plan.steps()}
+    parents, shown, view = edges(plan), set[str](), []
+    for load in plan.loads:
+        tree = Tree(_label("load", load.name, describe(load)), guide_style="dim")
+        _grow(tree, load.from_, steps, parents, shown)
+        view.append(tree)
+    return Group(Text(f"Plan {plan.name}  {plan.hash[:12]}", "bold"), *view)
+
+
+def _grow(
+    tree: Tree, name: str, steps: Mapping[str, Step], parents: Mapping[str, Sequence[str]], shown: set[str]
+) -> None:
+    step = steps[name]
+    kind = type(step).__name__.lower()
+    if name in shown:
+        tree.add(Text.assemble((f"{kind:<9} ", "dim"), (name, "bold"), ("  (above)", "dim")))
+        return
+    shown.add(name)
+    branch = tree.add(_label(kind, name, describe(step)))
+    for check in steps.values():
+        if isinstance(check, Check) and check.on == name:
+            branch.add(_label("check", check.name, describe(check)))
+    for parent in parents.get(name, ()):
+        _grow(branch, parent, steps, parents, shown)
+
+
+def _label(kind: str, name: str, text: str) -> Text:
+    return Text.assemble((f"{kind:<9} ", "dim"), (name, "bold"), "  ", (text, "cyan"))
+
+
+def clauses_view(goal: str, clauses: Sequence[Clause], plan: "Plan | None") -> RenderableType:
+    """The goal, clause by clause, and the steps that serve each."""
+    steps = {step.name: step for step in plan.steps()} if plan is not None else {}
+    table = Table(box=box.SIMPLE_HEAD, title="What the goal became", title_justify="left", title_style="bold")
+    table.add_column("words of the goal", overflow="fold")
+    table.add_column("steps", style="cyan", overflow="fold")
+    for clause in clauses:
+        served = ", ".join(name for name in clause.steps if not steps or name in steps)
+        table.add_row(
+            Text(goal[clause.start : clause.end].strip()), Text(served or "asked about", "" if served else "yellow")
+        )
+    return table
