@@ -1,0 +1,92 @@
+"""`make faults`: kill -9 at random moments, resume (killing the resumer too), compare with one clean run.
+
+SEED and ROUNDS come from the environment; the seed is printed, so a failure can be played again. Ends with 1 when one
+round's target is not what one clean run makes.
+"""
+
+import os
+import random
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from harness.kill import Nursery, Outcome, resume_until_done
+from harness.oracle import faults_in
+from harness.pipelines import KINDS, MODES, Pipeline
+from harness.postgres import PostgresServer
+from harness.rounds import Rounds, World
+
+__all__ = ["Loop", "main"]
+
+_ROWS = 3000
+_RESUMES_KILLED = 2
+
+
+class Loop:
+    """Rounds of one seed. `play` runs one of them."""
+
+    def __init__(self, rounds: Rounds, seed: int) -> None:
+        self._rounds = rounds
+        self._chance = random.Random(seed)
+        self._span: dict[Pipeline, float] = {}
+
+    def play(self, number: int) -> tuple[Pipeline, int, list[str]]:
+        """One round: the pipeline, how many processes were killed alive, and what is wrong afterwards."""
+        kinds = [(kind, mode, staged) for kind in KINDS for mode in MODES for staged in (True, False)]
+        kind, mode, staged = kinds[number % len(kinds)]
+        pipeline = Pipeline(kind, mode, staged, rows=_ROWS)
+        span = self._clean_span(pipeline)
+        kills = 0
+        with self._rounds.world(pipeline) as world:
+            for attempt in range(1 + self._chance.randrange(_RESUMES_KILLED + 1)):
+                outcome = self._interrupted(world, self._chance.uniform(0, span), resume=attempt > 0)
+                kills += outcome.signal == 9
+            outcome = resume_until_done(self._rounds.nursery, world.job())
+            found = faults_in(pipeline, world.folder, world.pg_url)
+        if outcome.status != "succeeded":
+            found.append(f"I8 resumed as {outcome.status} {outcome.error}")
+        return pipeline, kills, found
+
+    def _interrupted(self, world: World, after: float, *, resume: bool) -> Outcome:
+        process = self._rounds.nursery.start(world.job(resume=resume))
+        time.sleep(after)
+        process.kill()
+        return process.wait()
+
+    def _clean_span(self, pipeline: Pipeline) -> float:
+        """How long one clean run takes, measured once: kills fall anywhere in it."""
+        if pipeline not in self._span:
+            with self._rounds.world(pipeline) as world:
+                began = time.monotonic()
+                self._rounds.nursery.finish(world.job())
+                self._span[pipeline] = time.monotonic() - began
+        return self._span[pipeline]
+
+
+def main() -> int:
+    """Play the rounds and print each; 1 when any target is wrong."""
+    seed = int(os.environ.get("SEED") or random.SystemRandom().randrange(10**9))
+    count = int(os.environ.get("ROUNDS") or 200)
+    print(f"SEED={seed} ROUNDS={count}", flush=True)
+    server = PostgresServer.start()
+    equal, killed, began = 0, 0, time.monotonic()
+    try:
+        with tempfile.TemporaryDirectory(prefix="agent-etl-faults-") as folder, Nursery() as nursery:
+            loop = Loop(Rounds(nursery, server, Path(folder)), seed)
+            for number in range(count):
+                pipeline, kills, found = loop.play(number)
+                equal, killed = equal + (not found), killed + kills
+                for line in found:
+                    print(f"round {number} {pipeline}: {line}", flush=True)
+    finally:
+        server.stop()
+    spent = time.monotonic() - began
+    print(f"{equal}/{count} equal to the clean run, {killed} processes killed, {spent:.0f} s, SEED={seed}")
+    return int(equal != count)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

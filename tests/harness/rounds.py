@@ -1,0 +1,77 @@
+"""Fresh worlds for fault tests: each pipeline's target is filled once, every round works on a copy of it."""
+
+import itertools
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+
+from harness.kill import Job, Nursery
+from harness.pipelines import Pipeline
+from harness.postgres import PostgresServer
+
+__all__ = ["Rounds", "World"]
+
+
+@dataclass(frozen=True)
+class World:
+    """One round's folder, and its PostgreSQL database where the pipeline's target is one."""
+
+    folder: Path
+    pg_url: str | None
+
+    def job(self, run_id: str = "job", *, resume: bool = False, fault: str = "") -> Job:
+        """The pipeline's job in this world."""
+        return Job(str(self.folder), "plan.yaml", run_id, resume, fault)
+
+
+class Rounds:
+    """Makes worlds below `folder`."""
+
+    def __init__(self, nursery: Nursery, server: PostgresServer, folder: Path) -> None:
+        self.nursery = nursery
+        self._server = server
+        self._folder = folder
+        self._laid: dict[Pipeline, World] = {}
+        self._number = itertools.count(1)
+
+    @contextmanager
+    def world(self, pipeline: Pipeline) -> Iterator[World]:
+        """A world in which the first load has been done and the job has not; gone when the block ends."""
+        laid = self._laid.get(pipeline)
+        if laid is None:
+            laid = self._laid[pipeline] = self._lay(pipeline)
+        number = next(self._number)
+        folder = self._folder / f"round{number}"
+        database = f"round{number}" if laid.pg_url else None
+        if laid.pg_url:
+            self._execute(f'CREATE DATABASE "{database}" TEMPLATE "{laid.pg_url.rsplit("/", 1)[1]}"')
+        pg_url = self._server.url(database) if database else None
+        pipeline.copy(laid.folder, folder, pg_url)
+        try:
+            yield World(folder, pg_url)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+            if database:
+                self._execute(f'DROP DATABASE "{database}" WITH (FORCE)')
+
+    def _lay(self, pipeline: Pipeline) -> World:
+        number = next(self._number)
+        pg_url = None
+        if pipeline.kind == "postgres":
+            self._execute(f'CREATE DATABASE "laid{number}"')
+            pg_url = self._server.url(f"laid{number}")
+        world = World(self._folder / f"laid{number}", pg_url)
+        pipeline.lay(world.folder, pg_url)
+        outcome = self.nursery.finish(Job(str(world.folder), "before.yaml", "before"))
+        if outcome.status != "succeeded":
+            log = "\n".join(path.read_text() for path in world.folder.glob("report-*.log"))
+            raise RuntimeError(f"the first load ended as {outcome.status}: {outcome.error}\n{log[-3000:]}")
+        return world
+
+    def _execute(self, statement: str) -> None:
+        with psycopg.connect(self._server.url(), autocommit=True) as connection:
+            connection.execute(statement.encode())
