@@ -84,7 +84,11 @@ class Driver:
             return
         if not snapshot.next:
             # A failed run is tried again with the plan that it has: what is sealed or loaded is not done again.
-            again = {"phase": PROVES[0] if snapshot.values.get("plan_hash") else "survey", "attempts": {}, "cursor": 0}
+            again: dict[str, Any] = {
+                "phase": PROVES[0] if snapshot.values.get("plan_hash") else "survey",
+                "attempts": {},
+                "cursor": 0,
+            }
             graph.update_state(self._config, {**again, "failure": "", "status": ""}, as_node="orchestrator")
         self._invoke(graph, None)
 
@@ -151,7 +155,7 @@ def _interruptible(stop: Callable[[], None]) -> Iterator[None]:
 
     Side effects: this process's handlers, restored on leaving. Only the main thread may set them; elsewhere nothing.
     """
-    before: dict[int, Any] = {}
+    before: dict[signal.Signals, Any] = {}
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGINT, signal.SIGTERM):
             handler = signal.getsignal(number)

@@ -1,7 +1,7 @@
 """How a node is made of an act: it enters the run's session, and a failure becomes a value."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from langgraph.runtime import Runtime
 
@@ -16,7 +16,14 @@ __all__ = ["Act", "Node", "failed", "node"]
 
 Update = dict[str, Any]
 Act = Callable[[Session, State], Update]
-Node = Callable[[State, Runtime[RunContext]], Update]
+
+
+class Node(Protocol):
+    """A node as LangGraph calls it."""
+
+    def __call__(self, state: State, *, runtime: Runtime[RunContext]) -> Update:
+        """The state's update."""
+        ...
 
 
 def node(phase: str, act: Act) -> Node:
@@ -26,7 +33,7 @@ def node(phase: str, act: Act) -> Node:
     state, which goes to repair.
     """
 
-    def run(state: State, runtime: Runtime[RunContext]) -> Update:
+    def run(state: State, *, runtime: Runtime[RunContext]) -> Update:
         with entered(runtime.context, state["run_id"]) as session:
             try:
                 return act(session, state)

@@ -38,7 +38,7 @@ def build_orchestrator() -> CompiledStateGraph[Any, Any, Any, Any]:
         "finish": finish,
     }
     for phase, act in acts.items():
-        graph.add_node(phase, node(phase, act))  # type: ignore[call-overload]
+        graph.add_node(phase, node(phase, act), input_schema=State)
     phases = phases_of("orchestrator")
     graph.add_conditional_edges(START, _entry, list(phases))
     for phase in phases:
@@ -166,7 +166,7 @@ def judge_findings(session: Session, state: State) -> Update:
     plan_hash = state["plan_hash"]
     findings = [found for phase in PROVES for found in session.archive.findings(plan_hash, phase)]
     verdict = judge(findings, session.request.approve)
-    session.audit("judge", action=verdict.action, errors=len(verdict.errors), risks=len(verdict.risks))
+    session.audit("judge", verdict=verdict.action, errors=len(verdict.errors), risks=len(verdict.risks))
     if verdict.action == "stop":
         failure = finding_failure(verdict.errors[0], session.plan(plan_hash))
         return {"phase": "repair", "origin": PROVES[0], "failure": session.archive.save_failure(failure)}

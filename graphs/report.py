@@ -11,8 +11,7 @@ __all__ = ["describe", "duration", "explain", "outcome", "report"]
 
 def explain(run: Run) -> str:
     """The goal and what each of its spans became: steps, a question or a refusal."""
-    lines = [f"Goal: {run.goal}" if run.goal else "A plan that was given, without a goal in words", ""]
-    lines += list(_spans(run))
+    lines = [f"Goal: {run.goal}" if run.goal else "A plan that was given, without a goal in words", *_spans(run)]
     if run.draft and run.draft.echo:
         lines += ["", "Understood:", *(f"  - {sentence}" for sentence in run.draft.echo)]
     if run.repairs:

@@ -209,7 +209,7 @@ class Session:
 
     # What is told
 
-    def tell(self, kind: Kind, step: str = "", **fields: Any) -> None:
+    def tell(self, kind: Kind, step: str = "", /, **fields: Any) -> None:
         """Keep an event and give it to whoever listens."""
         self.heard(event(self.run_id, kind, step, **fields))
 
@@ -227,7 +227,7 @@ class Session:
         """Let every task stop at its next step, so that its target rolls back. Nothing more is started."""
         self._stopped = True
 
-    def audit(self, action: str, **detail: Any) -> None:
+    def audit(self, action: str, /, **detail: Any) -> None:
         """Add one row to the run's audit."""
         self.store.audit(self.run_id, "orchestrator", action, detail)
 

@@ -38,7 +38,7 @@ def build_agent(agent: str) -> CompiledStateGraph[Any, Any, Any, Any]:
             _add_running(graph, phase)
         else:
             act = survey if phase == "survey" else reconcile if phase == "reconcile" else _proving(phase)
-            graph.add_node(phase, node(phase, act))  # type: ignore[call-overload]
+            graph.add_node(phase, node(phase, act), input_schema=State)
             graph.add_edge(phase, END)
     graph.add_conditional_edges(START, lambda state: state["phase"], list(phases))
     return graph.compile(name=agent)
@@ -97,12 +97,12 @@ def _add_running(graph: StateGraph[Any, Any, Any, Any], phase: str) -> None:
         return Command(update={"cursor": state["cursor"] + len(ready)}, goto=branches)
 
     graph.add_node(phase, dispatch, destinations=(worker, END))
-    graph.add_node(worker, run_task)
+    graph.add_node(worker, run_task, input_schema=Branch)
     graph.add_edge(worker, phase)
 
 
-def run_task(branch: Branch, runtime: Runtime[RunContext]) -> Update:
+def run_task(state: Branch, runtime: Runtime[RunContext]) -> Update:
     """One task of the plan, whose output is reused when it is there already. A failure becomes a value."""
-    with entered(runtime.context, branch["run_id"]) as session:
-        failure = session.run_task(branch["plan_hash"], branch["step"])
+    with entered(runtime.context, state["run_id"]) as session:
+        failure = session.run_task(state["plan_hash"], state["step"])
     return {"failed": [failure]} if failure else {}
