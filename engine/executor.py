@@ -11,7 +11,7 @@ from dataclasses import replace
 from threading import Lock, RLock
 from typing import Any, TypeVar, assert_never
 
-from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from agent_etl.engine.addresses import Addresses
 from agent_etl.engine.dag import Dag
@@ -311,7 +311,7 @@ class Executor:
 
         retrying = Retrying(
             stop=stop_after_attempt(1 + self._settings.max_retries),
-            wait=wait_exponential_jitter(initial=0.1, max=10, jitter=0.2),
+            wait=wait_random_exponential(multiplier=0.2, max=10),
             retry=retry_if_exception_type(Transient),
             before_sleep=told,
             reraise=True,
