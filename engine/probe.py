@@ -16,8 +16,10 @@ __all__ = ["SourceProber"]
 T = TypeVar("T")
 
 _INTEGERS = "TINYINT SMALLINT INTEGER BIGINT HUGEINT UTINYINT USMALLINT UINTEGER UBIGINT UHUGEINT BIGNUM"
-_KINDS = {name: "number" for name in (*_INTEGERS.split(), "DECIMAL", "FLOAT", "DOUBLE")} | {
-    name: "time" for name in ("DATE", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS")
+_TIMES = "DATE TIMESTAMP TIMESTAMP_S TIMESTAMP_MS TIMESTAMP_NS"
+_KINDS = {
+    **dict.fromkeys((*_INTEGERS.split(), "DECIMAL", "FLOAT", "DOUBLE"), "number"),
+    **dict.fromkeys(_TIMES.split(), "time"),
 }
 
 
