@@ -1,4 +1,4 @@
-"""Logs: one event, one line, nothing secret. Imported only where logs are wanted: the command line starts without it."""
+"""Logs: one event, one line, nothing secret. Imported only where logs are wanted, not by the command line's start."""
 
 import logging
 import sys
