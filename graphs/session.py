@@ -7,7 +7,6 @@ from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 from agent_etl.agents.workbench import Workbench
-from agent_etl.engine.probe import SourceProber
 from agent_etl.tools.catalog import survey
 
 from agent_etl.agents.planner import Planner, Repair, RepairRequest
@@ -17,6 +16,7 @@ from agent_etl.engine.errors import AgentEtlError, CheckFailed, StaleRun, UsageE
 from agent_etl.engine.executor import Executor
 from agent_etl.engine.observe.events import Event, Kind, OnEvent, event
 from agent_etl.engine.plan import Extract, Load, Plan
+from agent_etl.engine.probe import SourceProber
 from agent_etl.engine.records import RunRecord
 from agent_etl.engine.schema import Catalogue, Table
 from agent_etl.engine.settings import Settings, load_settings
