@@ -70,19 +70,22 @@ class Channel:
             raise
         return pa.RecordBatchReader.from_batches(reader.schema, _batches(cursor, reader))
 
-    def ingest(self, table: str, pour: Pour, rows: Relation, memory_limit: str) -> int:
+    def ingest(self, table: str, pour: Pour, rows: Relation, memory_limit: str, *, schema: str | None = None) -> int:
         """Create the temporary table `table` from the rows, as the pour fits them; how many they were.
+
+        With `schema` they are appended to that schema's table, which must hold exactly what the driver sends.
 
         Raises: what the rows' own source raises; TargetError for a value that does not fit; what the driver's error
         means. Side effects: the table.
         """
+        place = {"mode": "append", "db_schema_name": schema} if schema else {"mode": "create", "temporary": True}
         with self._cursor() as cursor:
             between = duck.connect(memory_limit=memory_limit)
             try:
                 with duck.attached(between, rows) as select:
                     reader = between.sql(pour.select(select)).to_arrow_reader(BATCH_ROWS)
                     try:
-                        return int(cursor.adbc_ingest(table, reader, mode="create", temporary=True))
+                        return int(cursor.adbc_ingest(table, reader, **place))
                     finally:
                         reader.close()
             except FAILURES as error:
@@ -94,6 +97,20 @@ class Channel:
                 raise
             finally:
                 between.close()
+
+    def commit(self) -> None:
+        """Commit what the connection has begun."""
+        try:
+            self._connection.commit()
+        except FAILURES as error:
+            raise self._explain(error) from None
+
+    def rollback(self) -> None:
+        """Undo what the connection has begun."""
+        try:
+            self._connection.rollback()
+        except FAILURES as error:
+            raise self._explain(error) from None
 
     def close(self) -> None:
         """Close the connection; what is not committed is gone."""
