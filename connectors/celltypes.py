@@ -1,0 +1,151 @@
+"""Text cells and their types: a cell is converted only when nothing of it is lost.
+
+DuckDB's own casts round `1.5` to the BIGINT 2, read `1e400` as infinity, drop the offset of a TIMESTAMP and take
+`epoch` for a date. Here each type has a condition under which the cast keeps everything; it decides both which type a
+column gets and which rows break it later.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from agent_etl.engine.duck import Cursor, complaint, literal, quote, run
+
+__all__ = ["MISFIT", "Evidence", "fits", "infer", "misfit", "typed"]
+
+MISFIT = "A cell does not fit its column's type"
+"""The message of the error that a typed read ends with."""
+
+_STAMP = r"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?"
+_ZONE = r"(Z|[+-][0-9]{2}(:?[0-9]{2})?)"
+_NUMBER = r"-?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?"
+_ZONED = "TIMESTAMP WITH TIME ZONE"
+_LADDER = ("BIGINT", "DOUBLE", "BOOLEAN", "DATE", "TIMESTAMP", _ZONED)
+_AT_ONCE = 200
+_HEAD = 2_000
+
+
+def fits(cell: str, value: str, kind: str) -> str:
+    """The condition, over the text `cell` and its TRY_CAST `value`, that nothing is lost. NULL or false: it is.
+
+    The first test of each is cheap and decides nearly every cell; CASE runs the exact one for the rest alone.
+    """
+    head = kind.split("(")[0]
+    if head in {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT"} or (
+        head.startswith("U") and head.endswith("INT")
+    ):
+        return f"CAST({value} AS VARCHAR) = {cell}"
+    if head in {"DOUBLE", "FLOAT"}:
+        digits = f"length(trim(regexp_replace(regexp_replace({cell}, '[eE].*', ''), '[^0-9]', '', 'g'), '0'))"
+        exact = (
+            f"regexp_full_match({cell}, {literal(_NUMBER)}) AND isfinite({value}) AND ({digits} <= 15 OR "
+            f"CAST({value} AS VARCHAR) = {cell}) AND ({value} <> 0 OR {digits} = 0)"
+        )
+        return f"CASE WHEN strlen({cell}) <= 15 AND isfinite({value}) AND {value} <> 0 THEN true ELSE {exact} END"
+    if head == "DECIMAL":
+        precision, _, scale = kind.partition("(")[2].rstrip(")").partition(",")
+        whole = int(precision or 18) - int(scale or (0 if precision else 3))
+        return f"TRY_CAST({cell} AS DECIMAL(38, {38 - whole})) = {value}"
+    if head == "BOOLEAN":
+        return f"{cell} IN ('true', 'false', 'True', 'False', 'TRUE', 'FALSE')"
+    if head == "DATE":
+        return f"strlen({cell}) = 10 AND {value} IS NOT NULL"
+    if head == "TIMESTAMP" and kind != _ZONED:
+        exact = f"regexp_full_match({cell}, {literal(_STAMP)}) OR strlen({cell}) = 10"
+        return f"CASE WHEN strlen({cell}) = 19 THEN {cell}[17] = ':' ELSE {exact} END AND {value} IS NOT NULL"
+    if kind == _ZONED:
+        exact = f"regexp_full_match({cell}, {literal(_STAMP + _ZONE)})"
+        quick = f"strlen({cell}) = 20 AND {cell}[20] = 'Z' AND {cell}[11] <> ' '"
+        return f"CASE WHEN {quick} THEN true ELSE {exact} END AND {value} IS NOT NULL"
+    return f"{value} IS NOT NULL"
+
+
+def typed(source: str, columns: Mapping[str, str], *, dataset: str, quarantine: bool = False) -> str:
+    """A SELECT that gives text columns of `source` their types, `{name: type}`.
+
+    A cell that does not fit ends the read with an error that names its column, or, under quarantine, its row is left
+    out. Each cell is cast once: the inner SELECT casts, the outer one judges.
+    """
+    casts, outer = [], []
+    for position, (name, kind) in enumerate(columns.items()):
+        cell = quote(name)
+        if kind == "VARCHAR":
+            outer.append(cell)
+            continue
+        value = quote(f"value {position} of {name}")
+        casts.append(f"TRY_CAST({cell} AS {kind}) AS {value}")
+        broken = complaint(MISFIT, dataset=dataset, column=name, type=kind)
+        fit = f"WHEN {fits(cell, value, kind)} THEN {value} WHEN {cell} IS NOT NULL THEN {broken}"
+        outer.append(f"{value} AS {cell}" if quarantine else f"CASE {fit} END AS {cell}")
+    inner = f"(SELECT *, {', '.join(casts)} FROM {source})" if casts else source
+    wrong = misfit(columns) if quarantine else None
+    return f"SELECT {', '.join(outer)} FROM {inner}" + (f" WHERE {wrong} IS NULL" if wrong else "")
+
+
+def misfit(columns: Mapping[str, str]) -> str | None:
+    """An expression over text columns: the name of the first one whose cell does not fit, NULL when all fit."""
+    whens = []
+    for name, kind in columns.items():
+        if kind != "VARCHAR":
+            cell = quote(name)
+            condition = fits(cell, f"TRY_CAST({cell} AS {kind})", kind)
+            whens.append(f"WHEN {cell} IS NOT NULL AND NOT coalesce({condition}, false) THEN {literal(name)}")
+    return f"CASE {' '.join(whens)} END" if whens else None
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What the cells of one column showed: the type that all fit, whether some are quoted and empty, or any filled."""
+
+    type: str
+    empty_texts: bool = False
+    filled: bool = False
+
+
+def infer(cursor: Cursor, source: str, columns: Sequence[str]) -> dict[str, Evidence]:
+    """The narrowest type that loses nothing in any cell of each text column of `source`.
+
+    The first rows rule most types out; only what is left is judged over all rows. Raises: what `run` gives.
+    """
+    found: dict[str, Evidence] = {}
+    for start in range(0, len(columns), _AT_ONCE):
+        some = dict.fromkeys(columns[start : start + _AT_ONCE], _LADDER)
+        head = _judge(cursor, f"(FROM {source} LIMIT {_HEAD})", some)
+        left = {name: kinds for name, (kinds, _, _) in head.items() if kinds}
+        full = _judge(cursor, source, left) if left else {}
+        for name in some:
+            kinds, filled, empty = full.get(name, ((), 0, False))
+            filled = filled or head[name][1]
+            found[name] = Evidence(kinds[0] if kinds and filled else "VARCHAR", empty, filled > 0)
+    return found
+
+
+def _judge(
+    cursor: Cursor, source: str, candidates: Mapping[str, Sequence[str]]
+) -> dict[str, tuple[tuple[str, ...], int, bool]]:
+    """For each column: which candidate types all of its filled cells fit, how many are filled, whether one is ''."""
+    items = []
+    for name, kinds in candidates.items():
+        cell = quote(name)
+        items += [f"count({cell}) FILTER ({cell} <> '')", f"count({cell}) FILTER ({cell} = '')"]
+        for kind in kinds:
+            condition = _strict(cell, kind)
+            items.append(f"bool_and(coalesce({condition}, false)) FILTER ({cell} <> '')")
+    row = run(cursor, f"SELECT {', '.join(items)} FROM {source}").fetchone() or ()
+    values, result = iter(row), {}
+    for name, kinds in candidates.items():
+        filled, empty = int(next(values)), int(next(values))
+        kept = tuple(kind for kind in kinds if next(values) is not False)
+        result[name] = (kept, filled, empty > 0)
+    return result
+
+
+def _strict(cell: str, kind: str) -> str:
+    """As `fits`, and narrower: what a column must look like to be given the type in the first place."""
+    condition = f"({fits(cell, f'TRY_CAST({cell} AS {kind})', kind)})"
+    if kind == "DOUBLE":
+        return f"regexp_full_match({cell}, {literal(_NUMBER)}) AND {condition}"
+    if kind == "DATE":
+        return f"regexp_full_match({cell}, '[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}') AND {cell} >= '0001' AND {condition}"
+    if kind == "TIMESTAMP":
+        return f"{cell} >= '0001' AND {condition}"
+    return condition
