@@ -12,7 +12,7 @@ from agent_etl.tools.catalog import survey
 from agent_etl.agents.planner import Planner, Repair, RepairRequest
 from agent_etl.connectors.registry import Registry, open_connections
 from agent_etl.engine.duck import attached, connect
-from agent_etl.engine.errors import AgentEtlError, CheckFailed, StaleRun, UsageError
+from agent_etl.engine.errors import AgentEtlError, CheckFailed, StaleRun, Terminal, UsageError
 from agent_etl.engine.executor import Executor
 from agent_etl.engine.observe.events import Event, Kind, OnEvent, event
 from agent_etl.engine.plan import Extract, Load, Plan
@@ -196,11 +196,14 @@ class Session:
         request = RepairRequest(plan, failure, bench.catalogue, self.prober, source)
         proposed = self.planner.repair(request)
         self.audit("repairs", step=failure.step, code=failure.code, labels=[repair.label for repair in proposed])
-        return tuple(
-            repair
-            for repair in proposed
-            if not any(found.severity == "error" for found in prove(repair.plan, self._bench(repair.plan)))
-        )
+        return tuple(repair for repair in proposed if self._holds(repair.plan))
+
+    def _holds(self, plan: Plan) -> bool:
+        """No check finds an error in the plan, and its sources can be read as it says."""
+        try:
+            return not any(found.severity == "error" for found in prove(plan, self._bench(plan)))
+        except Terminal:
+            return False
 
     def _source_now(self, step: Extract | Load) -> Table | None:
         if isinstance(step, Load):

@@ -53,7 +53,7 @@ def _unread(request: RepairRequest, step: Extract) -> Iterable[Repair]:
     types = dict(step.options.get("types") or {})
     if isinstance(column, str):
         had = str(fields.get("type") or types.get(column) or step.expect.get(column) or "")
-        wider = [str(kind) for kind in (fields.get("fits"), "VARCHAR") if kind]
+        wider = [str(kind) for kind in (fields.get("found"), "VARCHAR") if kind]
         for kind in dict.fromkeys(wider):
             if kind != had:
                 options = {**step.options, "types": {**types, column: kind}}
@@ -62,7 +62,7 @@ def _unread(request: RepairRequest, step: Extract) -> Iterable[Repair]:
                 yield _edited(request.plan, step, label, WIDENS, options=options, expect=expect)
     if step.options.get("on_error") != "quarantine":
         options = {**step.options, "on_error": "quarantine"}
-        label = f"set the rows of {step.dataset} aside that do not fit{where}"
+        label = f"set {fields.get('rows', 'the')} rows of {step.dataset} aside that do not fit{where}"
         yield _edited(request.plan, step, label, LOSES, options=options)
 
 

@@ -43,7 +43,7 @@ def proposed(
 def test_a_late_type_is_widened_or_set_aside() -> None:
     """A column whose type breaks late is read as the type that fits, as text, or its rows are set aside; all ask."""
     found = proposed(
-        "read_error", table(("id", "BIGINT"), ("amount", "BIGINT")), column="amount", line=30001, fits="DOUBLE"
+        "read_error", table(("id", "BIGINT"), ("amount", "BIGINT")), column="amount", line=30001, found="DOUBLE", rows=3
     )
     assert [each.consent for each in found] == [WIDENS, WIDENS, LOSES]
     extracts = [each.plan.extracts[0] for each in found]
@@ -52,6 +52,7 @@ def test_a_late_type_is_widened_or_set_aside() -> None:
     assert extracts[2].options["on_error"] == "quarantine"
     assert all(each.options["delimiter"] == "," for each in extracts)
     assert "30001" in found[0].label
+    assert "3 rows" in found[2].label
 
 
 def test_a_late_type_of_a_streaming_load_is_found_by_its_dataset() -> None:

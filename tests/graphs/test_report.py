@@ -1,0 +1,147 @@
+"""Runs told to people."""
+
+import xml.etree.ElementTree as ElementTree
+from datetime import UTC, datetime, timedelta
+from html.parser import HTMLParser
+
+import pytest
+
+from agent_etl.agents.planner import PlanDraft
+from agent_etl.engine.errors import UsageError
+from agent_etl.engine.goal import Clause, Finding, Option, Question, Refusal
+from agent_etl.engine.plan import Check, Extract, Load, Plan, Transform
+from agent_etl.engine.tasks import StepFailure, TaskResult
+from agent_etl.graphs.html import dag
+from agent_etl.graphs.lineage import edges, lineage
+from agent_etl.graphs.result import Run
+
+GOAL = "Load o.csv, email it and keep the best"
+EVIL = "<script>alert('x')</script>"
+PLAN = Plan(
+    name="p",
+    goal=GOAL,
+    extracts=(Extract(name="o", source="here", dataset=EVIL), Extract(name="c", source="crm", dataset="customers")),
+    transforms=(Transform(name="s", sql="WITH o AS (SELECT * FROM c) SELECT o.id FROM o JOIN main.x USING (id)"),),
+    checks=(Check(name="k", on="s", kind="not_null", columns=("id",)),),
+    loads=(Load(name="l", from_="s", target="warehouse", table="t"), Load(name="m", from_="o", target="w", table="u")),
+)
+START = datetime(2024, 1, 1, tzinfo=UTC)
+RESULTS = (
+    TaskResult("o", "extract", "f1", rows_in=10, rows_out=7, filtered=2, quarantined=1, seconds=75),
+    TaskResult("k", "check", "f2", seconds=0.5),
+    TaskResult("l", "load", "f3", rows_in=7, rows_out=1234567, seconds=0.25),
+)
+DRAFT = PlanDraft(
+    GOAL,
+    PLAN,
+    (Clause(0, 10, ("o",)), Clause(12, 20)),
+    refusals=(Refusal("email it", (12, 20), "a pipeline sends no mail"),),
+    echo=("reads o.csv",),
+)
+QUESTION = Question("best", "Best by what?", "the best", (30, 38), (Option("amount", "the amount"),))
+
+
+class Tags(HTMLParser):
+    """Collects the tags of a page."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+
+
+def run(status: str = "succeeded", **fields: object) -> Run:
+    known: dict[str, object] = {"goal": GOAL, "plan": PLAN, "plan_hash": PLAN.hash, "draft": DRAFT, "tasks": RESULTS}
+    return Run("r1", status, started=START, ended=START + timedelta(seconds=2), **{**known, **fields})  # type: ignore[arg-type]
+
+
+def test_explain_shows_what_each_span_became() -> None:
+    """Every clause is quoted with its steps, its refusal or its question."""
+    told = run("waiting", refusals=DRAFT.refusals, questions=(QUESTION,), waits_for="answers").explain()
+    assert '"Load o.csv"\n      became o' in told
+    assert '"email it"\n      refused: a pipeline sends no mail' in told
+    assert '"the best"\n      asked: Best by what?' in told
+
+
+def test_report_counts_rows_and_time() -> None:
+    """Each step stands with its rows, what was set aside and its time; loads with their marker."""
+    told = run().report()
+    assert "succeeded in 2.00 s" in told
+    assert "7 rows, 2 filtered, 1 quarantined, 1 min 15 s" in told
+    assert "warehouse.t: 1,234,567 rows, append (marker f3)" in told
+    assert "not run" in told
+
+
+def test_report_of_a_waiting_run_says_how_to_answer() -> None:
+    """Questions stand with their options and the command that answers; an approval with its own."""
+    asked = run("waiting", waits_for="answers", questions=(QUESTION,)).report()
+    assert "agent-etl resume r1 --answer best=VALUE" in asked
+    assert "amount: the amount" in asked
+    assert "agent-etl resume r1 --approve" in run("waiting", waits_for="approval").report()
+
+
+def test_report_of_a_failed_run_says_where_why_and_what_next() -> None:
+    """A failure stands with its step, code, fields and hint."""
+    failure = StepFailure("o", "extract", "not_found", "A file is not there", "look again", fields={"dataset": "o.csv"})
+    told = run("failed", failure=failure).report()
+    assert "Failed at o: A file is not there (not_found)\n  dataset: o.csv\n  next: look again" in told
+
+
+def test_html_escapes_every_value() -> None:
+    """A hostile name, message, question or goal never becomes markup; nothing is fetched and nothing runs."""
+    hostile = run(
+        "failed",
+        goal=EVIL,
+        findings=(Finding("risk", EVIL, EVIL, EVIL),),
+        questions=(Question(EVIL, EVIL, EVIL, (0, 1), (Option(EVIL, EVIL),)),),
+        refusals=(Refusal(EVIL, (0, 1), EVIL),),
+        repairs=(EVIL,),
+        failure=StepFailure(EVIL, "x", EVIL, EVIL, EVIL),
+    )
+    page = hostile._repr_html_()
+    assert "script" not in Tags(page).tags
+    assert EVIL not in page
+    assert "src=" not in page
+    assert "svg" in Tags(page).tags
+
+
+def test_the_plan_is_drawn_as_a_graph() -> None:
+    """Each step is a box and each reading a line, in well-formed SVG."""
+    drawn = ElementTree.fromstring(dag(PLAN, RESULTS))
+    names = {title.text for title in drawn.iter("{http://www.w3.org/2000/svg}title")}
+    assert names == {"o", "c", "s", "k", "l", "m"}
+    assert len(list(drawn.iter("{http://www.w3.org/2000/svg}path"))) == sum(map(len, edges(PLAN).values()))
+
+
+def test_a_plan_too_large_to_draw_is_told() -> None:
+    """Hundreds of steps are counted instead of drawn."""
+    many = tuple(Extract(name=f"e{number}", source="here", dataset="o.csv") for number in range(300))
+    load = Load(name="l", from_="e1", target="w", table="t")
+    assert "301 steps" in dag(Plan(name="p", extracts=many, loads=(load,)))
+
+
+def test_lineage_names_sources_and_steps() -> None:
+    """Each target's sources are those that its rows really come from."""
+    first, second = lineage(PLAN)
+    assert (first.table, first.sources, first.steps) == ("t", ("here." + EVIL, "crm.customers"), ("s",))
+    assert (second.table, second.sources, second.steps) == ("u", ("here." + EVIL,), ())
+
+
+def test_to_dict_is_json() -> None:
+    """Machines get everything, in types that JSON has."""
+    import json
+
+    record = json.loads(json.dumps(run(findings=(Finding("note", "c", "s", "m", evidence=(("n", "1"),)),)).to_dict()))
+    assert record["plan"]["loads"][0]["from"] == "s"
+    assert record["loads"][0]["marker"] == "f3"
+    assert record["findings"][0]["evidence"] == {"n": "1"}
+
+
+def test_a_dataset_that_is_not_there_names_what_is() -> None:
+    """An unknown step is refused with the plan's steps."""
+    with pytest.raises(UsageError) as raised:
+        run(read_dataset=lambda step: step).dataset("nothing")
+    assert raised.value.fields["valid"] == ["c", "k", "l", "m", "o", "s"]
