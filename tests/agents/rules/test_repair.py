@@ -32,12 +32,12 @@ def table(*columns: tuple[str, str], dataset: str = "orders.csv") -> Table:
 
 
 def proposed(
-    code: str, found: Table, *, step: str = "orders", plan: Plan = PLAN, target: Table | None = None, **fields: Any
+    code: str, now: Table, *, step: str = "orders", plan: Plan = PLAN, target: Table | None = None, **fields: Any
 ) -> tuple[Repair, ...]:
     kind = "load" if step == "load" else "extract"
     failure = StepFailure(step, kind, code, "it failed", fields=fields)
     prober: Any = None
-    return repair(RepairRequest(plan, failure, Catalogue((found,)), prober, target))
+    return repair(RepairRequest(plan, failure, Catalogue((now,)), prober, target))
 
 
 def test_a_late_type_is_widened_or_set_aside() -> None:
