@@ -59,20 +59,20 @@ class Addresses:
     def still(self, step: Extract) -> None:
         """See that the source is what this run has pinned; otherwise pin what it is now.
 
-        Raises: SourceError when rows of the earlier version were loaded by this run already.
+        Raises: SourceError when a target holds rows of the earlier version, loaded by this run.
         """
         with self._lock:
             now = self._version(step)
             if now == self._pinned(step):
                 return
-            done = {task.step for task in self._store.tasks(self._run_id) if task.status == "done"}
-            for load in done:
-                if isinstance(self._dag.steps.get(load), Load) and step.name in self._dag.upstream(load):
+            for load in self._dag.loads_of(step.name):
+                target = self._connections[load.target].target()
+                if target.marker(load.table, self.of(load.name)) is not None:
                     raise SourceError(
                         "The source has changed since a part of this run was loaded",
                         step=step.name,
                         dataset=step.dataset,
-                        loaded=load,
+                        loaded=load.name,
                         hint="start a new run",
                     )
             self._store.put(self._run_id, _PIN, fingerprint(self._spec(step)), json.dumps(now))

@@ -37,6 +37,11 @@ class Dag:
         """The steps that read the output of `name`: transforms, checks and loads."""
         return tuple(self.steps[reader] for reader, inputs in self.inputs.items() if name in inputs)
 
+    def loads_of(self, name: str) -> tuple[Load, ...]:
+        """The loads whose rows are made of this step's."""
+        loads = (step for step in self.steps.values() if isinstance(step, Load))
+        return tuple(load for load in loads if name in self.upstream(load.name))
+
     def upstream(self, name: str) -> frozenset[str]:
         """The step and everything that its output is made of."""
         found: set[str] = set()

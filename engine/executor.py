@@ -41,7 +41,7 @@ T = TypeVar("T")
 class Executor:
     """Runs the tasks of one plan in one run. Many threads may run different tasks at once; close it at the end.
 
-    Raises at making: PlanError, GuardError for a plan that cannot be run.
+    Raises at making: PlanError, GuardError for a plan that cannot be run. Side effects: sweeps the stage.
     """
 
     def __init__(
@@ -70,6 +70,7 @@ class Executor:
         self._making: dict[str, Lock] = {}
         self._whole: set[str] = set()
         self._compared: set[str] = set()
+        stage.sweep()
 
     def close(self) -> None:
         """Close the executor's DuckDB and remove what it spilled."""
@@ -135,11 +136,14 @@ class Executor:
         manifest = self._stage.sealed(address)
         if manifest is not None:
             return _made(step.name, "extract", manifest, reused=True)
-        if self._fuses(step):
-            self._compare(step)
-            known = self._done(step.name, address)
-            return known or TaskResult(step.name, "extract", self._addresses.of(step.name), detail={"fused": True})
-        return _made(step.name, "extract", self._package(step.name))
+        load = self._fused_into(step)
+        if load is None:
+            return _made(step.name, "extract", self._package(step.name))
+        known = self._done(step.name, address)
+        if known is not None or loaded_before(self._errand(load), self._connections[load.target], self._store):
+            return known or TaskResult(step.name, "extract", address, reused=True, detail={"fused": True})
+        self._compare(step)
+        return TaskResult(step.name, "extract", self._addresses.of(step.name), detail={"fused": True})
 
     def _transform(self, step: Transform) -> TaskResult:
         sealed = self._stage.sealed(self._addresses.of(step.name)) is not None
@@ -163,7 +167,7 @@ class Executor:
 
     def _load(self, step: Load) -> TaskResult:
         connection = self._connections[step.target]
-        errand = Errand(step, self._addresses.of(step.name), self._run_id, self._plan.hash)
+        errand = self._errand(step)
         already = loaded_before(errand, connection, self._store)
         if already is not None:
             sealed = self._stage.sealed(self._addresses.of(step.from_))
@@ -171,7 +175,7 @@ class Executor:
             settle(errand, connection, self._store, given, (already, None, None))
             return _loaded(errand, already, given)
         source = self._dag.steps[step.from_]
-        if isinstance(source, Extract) and self._fuses(source):
+        if isinstance(source, Extract) and self._fused_into(source) is not None:
             return self._load_fused(errand, source)
         manifest = self._package(step.from_)
         outcome = load(errand, Rows(self._stage.relation(manifest), manifest.digest), connection)
@@ -269,9 +273,10 @@ class Executor:
             compare(step, self._connections[step.source].source().describe(step.dataset, step.options))
         self._compared.add(step.name)
 
-    def _fuses(self, step: Extract) -> bool:
-        """Whether the extract streams into its one load; a package that is there already is used."""
-        return fused_load(self._dag, step) is not None and self._stage.sealed(self._addresses.of(step.name)) is None
+    def _fused_into(self, step: Extract) -> Load | None:
+        """The load that the extract streams into; None when it is staged, or when its package is there already."""
+        load = fused_load(self._dag, step)
+        return None if load is None or self._stage.sealed(self._addresses.of(step.name)) is not None else load
 
     # The rest
 
@@ -281,17 +286,19 @@ class Executor:
             raise UsageError("The plan has no such step", step=name, valid=sorted(self._dag.steps))
         return step
 
+    def _errand(self, step: Load) -> Errand:
+        return Errand(step, self._addresses.of(step.name), self._run_id, self._plan.hash)
+
     def _done(self, name: str, address: str) -> TaskResult | None:
         """What this run has recorded of the task, when that was for the same address."""
-        for task in self._store.tasks(self._run_id):
-            if task.step == name and task.result is not None and task.result.fingerprint == address:
-                return replace(task.result, reused=True)
-        return None
+        task = self._store.task(self._run_id, name)
+        if task is None or task.result is None or task.result.fingerprint != address:
+            return None
+        return replace(task.result, reused=True)
 
     def _cursor(self) -> Cursor:
         with self._lock:
             if self._duck is None:
-                self._stage.sweep()
                 temp = self._open.enter_context(self._stage.scratch("spill"))
                 settings = self._settings
                 self._duck = connect(memory_limit=settings.memory_limit, threads=settings.threads, temp=temp)

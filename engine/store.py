@@ -137,6 +137,13 @@ class RunStore:
             rows = connection.execute(query).mappings().all()
         return tuple(_task(row) for row in rows)
 
+    def task(self, run_id: str, step: str) -> TaskRecord | None:
+        """The newest outcome of one step, or None."""
+        query = select(db.tasks).where(db.tasks.c.run_id == run_id, db.tasks.c.step == step)
+        with db.transaction(self._engine) as connection:
+            row = connection.execute(query).mappings().first()
+        return None if row is None else _task(row)
+
     # Audit
 
     def audit(self, run_id: str, actor: str, action: str, detail: Mapping[str, Any] | None = None) -> None:

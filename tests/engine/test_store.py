@@ -73,6 +73,8 @@ def test_the_newest_outcome_of_a_step_stands(store):
     store.record_failure("r1", failure)
     assert [(task.status, task.failure) for task in store.tasks("r1")] == [("failed", failure)]
     store.record_task("r1", result)
+    assert store.task("r1", "orders") == store.tasks("r1")[0]
+    assert store.task("r1", "other") is None
     assert [(task.status, task.result, task.failure) for task in store.tasks("r1")] == [("done", result, None)]
 
 
