@@ -9,7 +9,8 @@ from agent_etl.engine.quality import judge
 
 ROWS = """SELECT * FROM (VALUES
     (1, 'a', 1.5::DOUBLE, DATE '2024-01-01', true), (2, 'b', 'nan'::DOUBLE, NULL, false),
-    (2, NULL, -3, DATE '2024-02-01', NULL), (NULL, 'a', 10, DATE '2024-01-01', true)) AS t(id, word, number, day, flag)"""
+    (2, NULL, -3, DATE '2024-02-01', NULL), (NULL, 'a', 10, DATE '2024-01-01', true))
+    AS t(id, word, number, day, flag)"""
 
 
 @pytest.fixture
