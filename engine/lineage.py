@@ -86,6 +86,18 @@ class Shape:
                 return origin
         return None
 
+    def at_most(self) -> int | None:
+        """An upper bound of the number of rows, where a source table that is not repeated gives one.
+
+        An outer join may keep rows of its other side, so only a relation of a single base is bounded.
+        """
+        if self.one_row:
+            return 1
+        if len(self.bases) != 1 or self.repeated:
+            return None
+        (base,) = self.bases
+        return base.table.rows if base.table is not None else None
+
     def renamed(self, names: Iterable[str]) -> "Shape":
         """The same with its first columns named anew."""
         new = [*names]

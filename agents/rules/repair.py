@@ -18,7 +18,7 @@ __all__ = ["repair"]
 
 _READ = frozenset({"read_error"})
 _SOURCE = frozenset({"schema_changed", "unknown_column", "renamed_column", "missing_column", "type_changed"})
-_TARGET = frozenset({"target_schema_mismatch", "new_column", "missing_column", "unknown_column"})
+_TARGET = frozenset({"target_schema_mismatch", "target_lacks_column", "new_column", "missing_column", "unknown_column"})
 
 
 def repair(request: RepairRequest) -> tuple[Repair, ...]:

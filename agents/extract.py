@@ -1,0 +1,85 @@
+"""The extract agent proves that a plan's sources are there and are what the plan was made for."""
+
+from agent_etl.agents.workbench import Workbench
+from agent_etl.engine.complaints import nearest
+from agent_etl.engine.errors import UsageError
+from agent_etl.engine.goal import Finding
+from agent_etl.engine.plan import Extract, Plan
+from agent_etl.engine.schema import Table
+
+__all__ = ["prove"]
+
+
+def prove(plan: Plan, workbench: Workbench) -> tuple[Finding, ...]:
+    """Findings about the extracts: source, dataset, columns, types, condition, and whether somebody reads them."""
+    binding = workbench.binding(plan)
+    names = {step.name for step in plan.extracts}
+    findings: list[Finding] = []
+    told: set[tuple[str, str]] = set()
+    for step in plan.extracts:
+        table = binding.sources.get(step.name)
+        found = _missing(step, workbench) if table is None else _changed(step, table)
+        told |= {(finding.step, dict(finding.evidence).get("column", "")) for finding in found}
+        findings += found
+        findings += _noted(step, table) if table is not None else []
+    for finding in binding.findings:
+        if finding.step in names and (finding.step, dict(finding.evidence).get("column", "")) not in told:
+            findings.append(finding)
+    return (*findings, *_unread(plan, workbench))
+
+
+def _missing(step: Extract, workbench: Workbench) -> list[Finding]:
+    """Why the catalogue does not hold the step's source: no such connection, or no such dataset there."""
+    try:
+        workbench.connections[step.source]
+    except UsageError as error:
+        valid = workbench.connections.names()
+        near = nearest(step.source, valid)
+        hint = f"nearest: {', '.join(near)}" if near else f"valid are {', '.join(valid)}"
+        message = f"no connection is named {error.fields.get('name', step.source)}"
+        return [Finding("error", "unknown_connection", step.name, message, hint, "source")]
+    known = [table.dataset for table in workbench.catalogue.tables if table.connection == step.source]
+    near = nearest(step.dataset, known)
+    hint = f"nearest: {', '.join(near)}" if near else f"there are {', '.join(known[:12])}" if known else ""
+    message = f"{step.source} has no dataset {step.dataset}"
+    evidence = (("dataset", step.dataset), ("candidates", ", ".join(near)))
+    return [Finding("error", "unknown_dataset", step.name, message, hint, "dataset", evidence)]
+
+
+def _changed(step: Extract, table: Table) -> list[Finding]:
+    """Columns that the plan was made for and that are gone or have another type now."""
+    new = [column.name for column in table.columns if column.name not in step.expect]
+    findings = []
+    for name, kind in step.expect.items():
+        column = table.column(name)
+        if column is None:
+            # A renamed column keeps its type, so what has the type and is new is a candidate too.
+            alike = [item.name for item in table.columns if item.name in new and item.type == kind]
+            near = nearest(name, new) or tuple(alike[:3])
+            evidence = (("column", name), ("candidates", ", ".join(near)))
+            message = f"{step.dataset} has no column {name} any more"
+            hint = f"it may be {' or '.join(near)} now" if near else f"its columns are {', '.join(new[:12])}"
+            findings.append(Finding("error", "schema_changed", step.name, message, hint, "expect", evidence))
+        elif column.type != kind:
+            evidence = (("column", name), ("expected", kind), ("found", column.type))
+            message = f"{name} of {step.dataset} is {column.type} now, the plan was made for {kind}"
+            hint = "take the new type into the plan's expect, or cast the column"
+            findings.append(Finding("error", "schema_changed", step.name, message, hint, "expect", evidence))
+    return findings
+
+
+def _noted(step: Extract, table: Table) -> list[Finding]:
+    return [Finding("note", "source_note", step.name, f"{step.dataset}: {note}") for note in table.notes]
+
+
+def _unread(plan: Plan, workbench: Workbench) -> list[Finding]:
+    binding = workbench.binding(plan)
+    if any(step.name not in binding.reads for step in plan.transforms):
+        return []  # a step that cannot be read yet may read anything
+    read = {name for names in binding.reads.values() for name in names}
+    read |= {load.from_ for load in plan.loads} | {check.on for check in plan.checks}
+    return [
+        Finding("error", "unused_step", step.name, "no step reads it", "remove it, or join it where it belongs")
+        for step in plan.extracts
+        if step.name not in read
+    ]
