@@ -1,0 +1,141 @@
+"""From what a goal means to a plan: extracts, de-duplication, the result's SELECT, the load."""
+
+from agent_etl.agents.rules.aggregates import aggregate
+from agent_etl.agents.rules.destination import Destination, keyed, settle_target
+from agent_etl.agents.rules.expressions import Expr, identifier
+from agent_etl.agents.rules.intent import Dedupe, Filter, Source
+from agent_etl.agents.rules.links import Links
+from agent_etl.agents.rules.names import slug
+from agent_etl.agents.rules.reading import Reading
+from agent_etl.agents.rules.rows import plain_rows
+from agent_etl.agents.rules.statement import Statement
+from agent_etl.agents.rules.streams import Streams
+from agent_etl.engine.plan import Extract, Load, Plan, Transform
+
+__all__ = ["compose"]
+
+
+def compose(r: Reading, clauses: tuple[tuple[int, int], ...]) -> Plan:
+    """The plan. Raises: Unclear after recording what is missing."""
+    if not r.sources:
+        raise r.asking.refuse((0, len(r.cur.goal)), "no table or file in scope is named as a source")
+    involved = _involved(r)
+    links = Links(r)
+    links.settle(involved)
+    streams = Streams(r, involved)
+    _deduplicate(r, streams, involved)
+    destination = settle_target(r)
+    result = aggregate(r, links, streams, involved) if r.intent.grouped else plain_rows(r, links, streams, involved)
+    names = result.names if isinstance(result, Statement) else [one.name for one in involved[0].table.columns]
+    return _plan(r, clauses, streams, result, keyed(r, destination, tuple(names)))
+
+
+def _involved(r: Reading) -> list[Source]:
+    """The sources that the result reads. Raises: Unclear when the goal names one that nothing uses."""
+    used: set[str] = set()
+    intent = r.intent
+    expressions: list[Expr] = [one.condition for one in [*intent.filters, *intent.havings]]
+    expressions += [one.expression for one in [*intent.outputs, *intent.groups, *intent.sorts]]
+    expressions += [one.argument for one in intent.measures if one.argument is not None]
+    used |= {ref.source for expression in expressions for ref in expression.refs()}
+    used |= {one.home for one in intent.measures if one.home not in ("", "*")}
+    used |= {dedupe.source for dedupe in intent.dedupes} | {ref.source for ref, _ in intent.dropped}
+    used |= {alias for edge in intent.edges if edge.how is not None for alias in (edge.left, edge.right)}
+    if not used or len(r.sources) == 1:
+        used |= {source.alias for source in r.sources if source.listed} or {r.sources[0].alias}
+    for source in r.sources:
+        if source.listed and source.alias not in used:
+            span = Links(r).span_of(source)
+            raise r.asking.refuse(span, f"{source.table.name} is named, but nothing says what to do with it")
+    apart = {edge.right for edge in intent.edges if edge.how in ("anti", "semi")}
+    return [source for source in r.sources if source.alias in used and source.alias not in apart]
+
+
+def _deduplicate(r: Reading, streams: Streams, involved: list[Source]) -> None:
+    """One step for each table whose duplicates go; conditions that the goal says before it come before it."""
+    for dedupe in r.intent.dedupes:
+        source = r.intent.source(dedupe.source)
+        streams.whole.add(source.alias)
+        before = [one for one in r.intent.filters if _early(one, dedupe)]
+        statement = Statement(streams.step(source.alias), [("*", None)])
+        statement.wheres = [one.condition.sql(streams.bare) for one in before]
+        streams.applied.update(id(one) for one in before)
+        if dedupe.keys:
+            statement.qualify = _one_row(r, streams, dedupe, source)
+        else:
+            statement.distinct = True
+        why = tuple(sorted({dedupe.phrase, *(one.phrase for one in before)}))
+        streams.add(f"{source.alias}_deduplicated", statement.text(), why)
+        streams.move(source.alias)
+
+
+def _early(condition: Filter, dedupe: Dedupe) -> bool:
+    return condition.phrase < dedupe.phrase and {ref.source for ref in condition.condition.refs()} == {dedupe.source}
+
+
+def _one_row(r: Reading, streams: Streams, dedupe: Dedupe, source: Source) -> str:
+    keys = ", ".join(key.sql(streams.bare) for key in dedupe.keys)
+    orders = []
+    if dedupe.order is not None:
+        orders.append(f"{identifier(dedupe.order.column)} {'DESC' if dedupe.descending else 'ASC'} NULLS LAST")
+    chosen = {key.sole.column for key in dedupe.keys if key.sole is not None}
+    chosen |= {dedupe.order.column} if dedupe.order is not None else set()
+    # Ties are settled by the remaining columns, so that the same rows give the same row everywhere.
+    orders += [f"{identifier(one.name)} NULLS LAST" for one in source.table.columns if one.name not in chosen]
+    return f"row_number() OVER (PARTITION BY {keys} ORDER BY {', '.join(orders)}) = 1"
+
+
+def _plan(
+    r: Reading,
+    clauses: tuple[tuple[int, int], ...],
+    streams: Streams,
+    result: Statement | str,
+    destination: Destination,
+) -> Plan:
+    extracts = tuple(_extract(r, streams, source) for source in streams.read())
+    taken = [*(one.name for one in extracts), *(name for name, _, _ in streams.made)]
+    served = {index for one in extracts for index in one.why} | {one for _, _, why in streams.made for one in why}
+    rest = tuple(index for index in range(len(clauses)) if index not in served and index != destination.phrase)
+    if isinstance(result, str):
+        final = result
+        extracts = tuple(one.model_copy(update={"why": tuple(sorted({*one.why, *rest}))}) for one in extracts)
+    else:
+        final = slug(destination.table.split(".")[-1] if not destination.file else destination.stem, taken)
+        streams.made.append((final, result.text(), rest))
+    transforms = tuple(Transform(name=name, sql=sql, why=why) for name, sql, why in streams.made)
+    load = Load(
+        name=slug(f"load_{destination.stem}", [*taken, final]),
+        from_=final,
+        target=destination.connection,
+        table=destination.table,
+        mode=destination.mode,
+        key=destination.key,
+        format=destination.format,
+        why=(destination.phrase,) if destination.phrase is not None else (),
+    )
+    return Plan(
+        name=slug(destination.stem),
+        goal=r.cur.goal,
+        clauses=clauses,
+        answers=dict(r.asking.used),
+        extracts=extracts,
+        transforms=transforms,
+        loads=(load,),
+    )
+
+
+def _extract(r: Reading, streams: Streams, source: Source) -> Extract:
+    table = source.table
+    needed = streams.columns(source.alias)
+    names = [one.name for one in table.columns]
+    kept = names if needed is None else [name for name in names if name in needed] or names[:1]
+    phrases = {source.phrase} if source.listed else set()
+    return Extract(
+        name=source.alias,
+        source=table.connection,
+        dataset=table.dataset,
+        columns=None if kept == names else tuple(kept),
+        options=dict(table.options),
+        expect={one.name: one.type for one in table.columns if one.name in kept},
+        why=tuple(sorted(phrases)),
+    )

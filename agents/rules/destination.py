@@ -1,0 +1,131 @@
+"""The one destination of a plan: stated, or derived from the goal; its mode, key and format."""
+
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
+from typing import Literal
+
+from agent_etl.agents.rules.intent import TargetSpec
+from agent_etl.agents.rules.names import slug, stems
+from agent_etl.agents.rules.reading import Reading
+from agent_etl.engine.schema import Table
+
+__all__ = ["Destination", "keyed", "settle_target"]
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where the load writes. `stem` is a short name for steps; `phrase` the clause that states it, if one does."""
+
+    connection: str
+    table: str
+    mode: Literal["append", "replace", "merge"]
+    stem: str
+    phrase: int | None
+    key_words: tuple[tuple[str, tuple[int, int]], ...] = ()
+    key: tuple[str, ...] = ()
+    format: Literal["csv", "tsv", "jsonl", "parquet"] | None = None
+    file: bool = False
+
+
+def settle_target(r: Reading) -> Destination:
+    """The goal's destination. Raises: Unclear when it names two, or leaves the mode for an existing table open."""
+    if not r.intent.targets:
+        name = derived_name(r)
+        return Destination(r.request.catalogue.default_target, name, "replace", name, None)
+    spec = _single(r)
+    table = spec.table or derived_name(r)
+    if spec.file and not PurePosixPath(table).suffix:
+        table = f"{table}.{spec.format or 'csv'}"
+    connection = spec.connection or ("here" if spec.file else r.request.catalogue.default_target)
+    stem = slug(PurePosixPath(table).name.split(".")[0] if spec.file else table.split(".")[-1])
+    found = Destination(connection, table, "replace", stem, spec.phrase, spec.key_words, (), spec.format, spec.file)
+    return replace(found, mode=_mode(r, spec, found))
+
+
+def _single(r: Reading) -> TargetSpec:
+    specs = r.intent.targets
+    named = [spec for spec in specs if spec.table is not None or spec.connection is not None]
+    different = {(spec.connection, spec.table) for spec in named}
+    if len(different) > 1:
+        options = {f"{spec.connection or 'default'}: {spec.table}": spec for spec in named}
+        last = named[-1]
+        answer = r.asking.choose(
+            "target", last.span, "The goal names two destinations for one result. Which one?", [(o, o) for o in options]
+        )
+        return options[answer]
+    best = named[0] if named else specs[0]
+    modes = [spec.mode for spec in specs if spec.mode is not None]
+    formats = [spec.format for spec in specs if spec.format is not None]
+    keys = next((spec.key_words for spec in specs if spec.key_words), ())
+    if len(set(modes)) > 1 and best.mode is None:
+        best = replace(best, mode=modes[-1])
+    return replace(
+        best,
+        mode=best.mode or (modes[0] if modes else None),
+        format=best.format or (formats[0] if formats else None),
+        file=best.file or any(spec.file for spec in specs),
+        key_words=keys,
+    )
+
+
+def _mode(r: Reading, spec: TargetSpec, found: Destination) -> Literal["append", "replace", "merge"]:
+    if spec.mode == "append" and spec.file and r.cur.goal[slice(*spec.span)].lower().find("append") < 0:
+        # "load … to out.parquet": a file is written whole.
+        return "replace"
+    if spec.mode is not None:
+        return spec.mode
+    if spec.file or existing(r, found.connection, found.table) is None:
+        return "replace"
+    answer = r.asking.choose(
+        "mode",
+        spec.span,
+        f"{found.table} is there already. Are its rows replaced, or are rows added?",
+        [("replace", "replace all rows"), ("append", "add the new rows")],
+    )
+    return "append" if answer == "append" else "replace"
+
+
+def keyed(r: Reading, found: Destination, names: tuple[str, ...]) -> Destination:
+    """The destination with its merge key among the result's columns. Raises: Unclear."""
+    if found.mode != "merge":
+        return found
+    keys = tuple(_key(r, words, span, names) for words, span in found.key_words)
+    if not keys:
+        keys = tuple(group.name for group in r.intent.groups if group.name in names)
+    if not keys:
+        span = next(spec.span for spec in r.intent.targets)
+        keys = (r.asking.choose("key", span, "Which column identifies a row to merge by?", [(n, n) for n in names]),)
+    return replace(found, key=keys)
+
+
+def _key(r: Reading, words: str, span: tuple[int, int], names: tuple[str, ...]) -> str:
+    wanted = stems(words)
+    for name in names:
+        if name.lower() == words.lower() or stems(name) == wanted:
+            return name
+    entity = [name for name in names if stems(name) in ((*wanted, "id"), (*wanted, "key"))]
+    if len(entity) == 1:
+        return entity[0]
+    near = ", ".join(names)
+    raise r.asking.refuse(span, f"the result has no column {words!r} to merge by; it has {near}")
+
+
+def existing(r: Reading, connection: str, name: str) -> Table | None:
+    """The target table when the survey saw it."""
+    for table in r.request.catalogue.tables:
+        if table.connection == connection and name.lower() in (table.dataset.lower(), table.name.lower()):
+            return table
+    return None
+
+
+def derived_name(r: Reading) -> str:
+    """A table name from what the goal asks for: `revenue_per_region`, `orders`."""
+    outputs = [one for one in r.intent.outputs if one.expression.measures()]
+    groups = [one.name for one in r.intent.groups]
+    sources = [source.alias for source in r.sources]
+    if outputs:
+        parts = [outputs[0].name, *(["per", *groups] if groups else [])]
+        name = slug(" ".join(parts))
+    else:
+        name = slug(f"{sources[0]}_result" if sources else "result")
+    return name

@@ -1,0 +1,201 @@
+"""The columns of a result: measures, chosen columns, derived columns, with their units, rounding and names."""
+
+from agent_etl.agents.rules.asking import Unclear
+from agent_etl.agents.rules.expressions import Expr
+from agent_etl.agents.rules.filters import date_column
+from agent_etl.agents.rules.groups import add_grain, read_group
+from agent_etl.agents.rules.intent import Output
+from agent_etl.agents.rules.lexicon import ALL_VERBS, ARTICLES, BREAKS, COMPUTE_VERBS, GRAIN_ADJECTIVES
+from agent_etl.agents.rules.measures import take_measures
+from agent_etl.agents.rules.names import slug
+from agent_etl.agents.rules.reading import Reading
+from agent_etl.agents.rules.scalars import take_scalar, take_suffixes
+
+__all__ = ["read_outputs"]
+
+_ADD = ("add a column called", "add a column named", "add a column", "add column", "add the column", "add", "derive")
+_COLUMNS = ("columns", "column", "fields", "field", "the columns", "the column", "the fields", "following columns")
+
+
+def read_outputs(r: Reading) -> bool:
+    """A list of result columns after a verb, or a list that begins with a measure. Raises: Unclear."""
+    start = r.cur.at
+    adds = r.cur.take(*_ADD)
+    verb = adds or r.cur.take("keep only", "select only", "keep", "retain", "choose", "only")
+    strict = verb and not adds
+    if not verb:
+        verb = r.cur.take_any(COMPUTE_VERBS) is not None
+        adds = verb and r.cur.tokens[start].low in ("compute", "calculate", "calc", "derive", "determine")
+    r.cur.skip({"me", "us", "following"})
+    said = verb and r.cur.take(*_COLUMNS, "only the columns", "only")
+    r.cur.take(":", "columns", "fields")
+    if verb and r.cur.at < len(r.cur.tokens) and r.cur.low() in ("per", "for", "by") and read_group(r):
+        r.cur.take(",", ":")
+        _list(r, adds=bool(adds), verb=True)
+        return True
+    found = _list(r, adds=bool(adds), verb=verb)
+    if not found:
+        if said and strict:
+            raise r.unknown(start, "no column of that name is in scope", min(r.cur.at + 1, len(r.cur.tokens)))
+        r.cur.at = start
+    return found
+
+
+def _list(r: Reading, *, adds: bool, verb: bool) -> bool:
+    found = False
+    while True:
+        before = r.cur.at
+        if found and not r.cur.take(", and", "and", ",", "&", "plus", "as well as", "+"):
+            return True
+        r.cur.skip({"also", "then", "the", "their", "its", "columns"})
+        at = r.cur.at
+        if found and _next_clause(r):
+            r.cur.at = before
+            return True
+        if not _item(r, adds=adds, verb=verb):
+            r.cur.at = before if found else at
+            return found
+        found = True
+
+
+def _next_clause(r: Reading) -> bool:
+    """What follows the comma opens another clause."""
+    word = r.cur.low()
+    if word in ("per", "by", "for", "where", "with", "only", "to", "into", "from", "longest", "sorted", "ordered"):
+        return True
+    return word in ALL_VERBS and word not in ("count", "sum", "total") and r.cur.low(1) not in ("=", ",")
+
+
+def _item(r: Reading, *, adds: bool, verb: bool) -> bool:
+    start = r.cur.at
+    defined = _definition(r)
+    if defined is not None:
+        name, value = defined
+        value = take_suffixes(r, value)
+        r.intent.outputs.append(Output(name, value, r.phrase, (name,), derived=not value.measures()))
+        return True
+    adjective = r.cur.take_any(GRAIN_ADJECTIVES) if r.cur.low(1) not in ("", ",") else None
+    r.cur.skip(ARTICLES)
+    found = take_measures(r)
+    if found:
+        _measured(r, found, start)
+        if adjective is not None:
+            _adjective(r, adjective, found)
+        return True
+    if adjective is not None or not verb:
+        r.cur.at = start
+        return False
+    return _plain(r, start, adds=adds)
+
+
+def _definition(r: Reading) -> tuple[str, Expr] | None:
+    """`margin = unit_price - cost`, `total as quantity * unit_price`."""
+    start = r.cur.at
+    r.cur.skip(ARTICLES)
+    token = r.cur.peek()
+    if token is None or token.kind not in ("word", "string") or r.cur.low(1) not in ("=", "as", ":"):
+        r.cur.at = start
+        return None
+    sign = r.cur.low(1)
+    if sign != "=" and token.low in BREAKS:
+        r.cur.at = start
+        return None
+    r.cur.at += 2
+    try:
+        found = take_measures(r) or [(one, ()) for one in [take_scalar(r)] if one is not None]
+    except Unclear:
+        if sign == "=":
+            raise
+        found = []
+    if len(found) != 1 or (sign != "=" and found[0][0].sole is not None):
+        r.cur.at = start
+        return None
+    return (token.text if token.kind == "string" or "_" in token.text else slug(token.text)), found[0][0]
+
+
+def _measured(r: Reading, found: list[tuple[Expr, tuple[str, ...]]], start: int) -> None:
+    """Measures with what follows them: units, rounding, a name."""
+    end = r.cur.at
+    values = []
+    for value, words in found:
+        r.cur.at = end
+        values.append((take_suffixes(r, value), words))
+    said = _unit_words(r, end)
+    named = _named(r)
+    for value, words in values:
+        label = (*words, *said)
+        name = named if named is not None and len(values) == 1 else slug(label)
+        if not any(one.name == name and one.expression == value for one in r.intent.outputs):
+            r.intent.outputs.append(Output(name, value, r.phrase, label))
+    if named is not None and len(values) > 1:
+        raise r.unknown(start, "one name for several measures; name each")
+
+
+def _unit_words(r: Reading, start: int) -> tuple[str, ...]:
+    """`in minutes` becomes part of the name; rounding does not."""
+    words: list[str] = []
+    for at in range(start, r.cur.at):
+        token = r.cur.tokens[at]
+        if token.low in ("rounded", "round", "with", "(", "to", ","):
+            break
+        if token.kind == "word":
+            words.append(token.text)
+    return tuple(words)
+
+
+def _named(r: Reading) -> str | None:
+    """`as total_paid`, `called revenue`."""
+    start = r.cur.at
+    if r.cur.at + 1 in r.target_starts or not r.cur.take("as", "called", "named", "( as"):
+        return None
+    token = r.cur.peek()
+    if token is None or token.kind not in ("word", "string") or token.low in ARTICLES:
+        r.cur.at = start
+        return None
+    r.cur.next()
+    return token.text
+
+
+def _adjective(r: Reading, adjective: str, found: list[tuple[Expr, tuple[str, ...]]]) -> None:
+    homes = [r.intent.measures[index].home for value, _ in found for index in value.measures()]
+    at = r.cur.at
+    holder = next((source for source in r.sources if source.alias == homes[0]), None)
+    previous, r.current = r.current, holder or r.current
+    _grain_of(r, adjective, at)
+    r.current = previous
+
+
+def _grain_of(r: Reading, adjective: str, start: int) -> None:
+    """Group by the grain of the only date of the measured rows. Raises: Unclear."""
+    token = next(at for at in range(start - 1, -1, -1) if r.cur.tokens[at].low == adjective)
+    resume, r.cur.at = r.cur.at, token + 1
+    when = date_column(r, token)
+    r.cur.at = resume
+    add_grain(r, when, adjective)
+
+
+def _plain(r: Reading, start: int, *, adds: bool) -> bool:
+    """A column or an expression of single rows."""
+    value = take_scalar(r)
+    if value is None or not value.refs() or value.measures():
+        r.cur.at = start
+        return False
+    end = r.cur.at
+    value = take_suffixes(r, value)
+    words = tuple(one.text for one in r.cur.tokens[start:end] if one.kind == "word" and one.low not in ARTICLES)
+    named = _named(r)
+    sole = value.sole
+    name = named or _column_name(sole.column if sole is not None else None, words, r, start, end)
+    derived = adds and sole is None
+    r.intent.outputs.append(Output(name, value, r.phrase, words, derived=derived))
+    return True
+
+
+def _column_name(column: str | None, words: tuple[str, ...], r: Reading, start: int, end: int) -> str:
+    """The column's own name when nothing but it was said, else the words."""
+    token = r.cur.tokens[end - 1]
+    if column is not None and (len(words) == 1 or slug(column) == slug(words)):
+        return column
+    if token.kind == "string":
+        return token.text
+    return slug(" ".join(words).replace("'s", ""))

@@ -1,0 +1,135 @@
+"""Reads a goal: productions are tried in order at each place; words that none takes are refused, never dropped."""
+
+from collections.abc import Callable
+
+from agent_etl.agents.planner import PlanRequest
+from agent_etl.agents.rules.asking import Asking, Unclear
+from agent_etl.agents.rules.cursor import Cursor
+from agent_etl.agents.rules.filters import read_anti, read_filter, read_period
+from agent_etl.agents.rules.groups import read_group
+from agent_etl.agents.rules.hints import read_hint
+from agent_etl.agents.rules.joining import read_attach, read_join
+from agent_etl.agents.rules.lexicon import ALL_VERBS, SEPARATORS
+from agent_etl.agents.rules.outputs import read_outputs
+from agent_etl.agents.rules.reading import Prior, Reading
+from agent_etl.agents.rules.shaping import read_cast, read_dedupe, read_drop, read_rename
+from agent_etl.agents.rules.sorting import read_limit, read_sort
+from agent_etl.agents.rules.sources import find_sources, find_targets, read_source
+from agent_etl.agents.rules.subjects import read_subject
+from agent_etl.agents.rules.targets import read_target
+from agent_etl.agents.rules.unsupported import reason_for
+from agent_etl.agents.rules.words import tokenize
+
+__all__ = ["read_goal"]
+
+_PRODUCTIONS: tuple[Callable[[Reading], bool], ...] = (
+    read_period,
+    read_source,
+    read_dedupe,
+    read_join,
+    read_hint,
+    read_target,
+    read_limit,
+    read_sort,
+    read_rename,
+    read_cast,
+    read_attach,
+    read_anti,
+    read_filter,
+    read_drop,
+    read_group,
+    read_outputs,
+    read_subject,
+)
+
+
+def read_goal(request: PlanRequest, asking: Asking) -> tuple[Reading, tuple[tuple[int, int], ...]]:
+    """What the goal means and the spans of its clauses. Questions and refusals are left in `asking`.
+
+    The goal is read twice: words may come before what they name (`only regions over 100 … sum amount per region`).
+    """
+    tokens = tokenize(request.goal)
+    first, _ = _pass(request, asking, Cursor(request.goal, tokens), Prior())
+    prior = Prior(list(first.intent.outputs), list(first.intent.measures), dict(first.units), list(first.same))
+    return _pass(request, asking, Cursor(request.goal, tokens), prior)
+
+
+def _pass(
+    request: PlanRequest, asking: Asking, cur: Cursor, prior: Prior
+) -> tuple[Reading, tuple[tuple[int, int], ...]]:
+    asking.forget()
+    r = Reading(request, asking, cur, prior)
+    find_targets(r)
+    find_sources(r)
+    asking.forget()
+    _missing(r)
+    starts: list[int] = []
+    while True:
+        cur.skip(SEPARATORS | {"(", ")"})
+        if cur.done:
+            break
+        start = cur.at
+        r.phrase = len(starts)
+        starts.append(start)
+        _one(r, start)
+    return r, _clauses(r, starts)
+
+
+def _missing(r: Reading) -> None:
+    """Files that the goal names and that the survey did not find."""
+    for name in r.request.catalogue.missing:
+        at = r.cur.goal.find(name)
+        if at >= 0 and not _is_target(r, at):
+            r.asking.refuse((at, at + len(name)), "no such file or table was found")
+
+
+def _is_target(r: Reading, position: int) -> bool:
+    """The word at that character names a destination: it need not be there yet."""
+    for at, token in enumerate(r.cur.tokens):
+        if token.start <= position < token.end:
+            return any(start <= at <= start + 3 for start in r.target_starts)
+    return False
+
+
+def _one(r: Reading, start: int) -> None:
+    """Read one phrase, or refuse its words."""
+    reason = reason_for(r)
+    if reason is not None:
+        r.cur.at = _boundary(r, start)
+        r.asking.refuse(r.cur.span(start), reason)
+        return
+    for production in _PRODUCTIONS:
+        try:
+            if production(r):
+                return
+        except Unclear:
+            r.cur.at = _boundary(r, max(r.cur.at, start + 1))
+            return
+        r.cur.at = start
+    r.cur.at = _boundary(r, start)
+    r.asking.refuse(r.cur.span(start), "these words name nothing that is in scope and nothing that can be done")
+
+
+def _boundary(r: Reading, at: int) -> int:
+    """The end of the phrase: the next comma, full stop or conjunction before a verb."""
+    tokens = r.cur.tokens
+    while at < len(tokens):
+        token = tokens[at]
+        if token.kind == "punct" and token.text in ",;.:()":
+            break
+        if token.low in ("and", "then") and at + 1 < len(tokens) and tokens[at + 1].low in ALL_VERBS | {"then"}:
+            break
+        at += 1
+    return max(at, 1)
+
+
+def _clauses(r: Reading, starts: list[int]) -> tuple[tuple[int, int], ...]:
+    """Spans of the phrases; together they hold every word of the goal."""
+    goal, spans = r.cur.goal, []
+    for index, start in enumerate(starts):
+        first = r.cur.tokens[start].start if index else 0
+        last = r.cur.tokens[starts[index + 1]].start if index + 1 < len(starts) else len(goal)
+        text = goal[first:last]
+        first += len(text) - len(text.lstrip())
+        spans.append((first, first + len(text.strip())))
+    return tuple(spans)

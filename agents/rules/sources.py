@@ -1,0 +1,252 @@
+"""Sources: which words of a goal name tables and files that are read, and which name where it writes."""
+
+from agent_etl.agents.rules.asking import Unclear
+from agent_etl.agents.rules.ground import WEAK, entity_score
+from agent_etl.agents.rules.lexicon import ALL_VERBS, ARTICLES, JOIN_VERBS, READ_VERBS, REPLACE_VERBS, WRITE_VERBS
+from agent_etl.agents.rules.reading import Reading
+from agent_etl.agents.rules.words import Token
+from agent_etl.engine.schema import Table
+
+__all__ = ["find_sources", "find_targets", "read_source", "same_place", "tables_named"]
+
+_NOUNS = frozenset(
+    {"table", "tables", "file", "files", "csv", "dataset", "datasets", "parquet", "data", "rows", "json"}
+)
+_DATABASES = (".sqlite", ".sqlite3", ".db", ".duckdb")
+_TARGET_VERBS = (
+    WRITE_VERBS | READ_VERBS | REPLACE_VERBS | {"list", "report", "union", "written", "saved", "stored"}
+) - {
+    "use",
+    "start",
+    "get",
+    "query",
+}
+_OTHER_VERBS = JOIN_VERBS | {"convert", "cast", "rename", "turn", "change", "set", "map", "compare", "split", "parse"}
+_OTHER_VERBS |= {"transform", "attach", "relate", "bucket", "round", "equal", "according", "relative", "from"} - {
+    "from"
+}
+_AS_VERBS = frozenset({"save", "store", "export", "dump", "write", "output", "publish", "persist", "saved", "stored"})
+_IN_VERBS = frozenset({"store", "save", "put", "place", "land", "persist", "stored", "saved"})
+
+
+def find_targets(r: Reading) -> None:
+    """Mark the tokens at which the name of a destination starts, with the word that says so."""
+    tokens = r.cur.tokens
+    verb = ""
+    for at, token in enumerate(tokens):
+        if token.kind == "op" and token.low == "->":
+            r.target_starts[at + 1] = "->"
+        if token.kind != "word":
+            continue
+        if token.low in REPLACE_VERBS and _replaces(tokens, at):
+            r.target_starts[at + 1] = token.low
+        if token.low == "into" and verb not in JOIN_VERBS | {"convert", "split", "turn", "bucket", "parse", "cast"}:
+            r.target_starts[at + 1] = "into"
+        elif token.low in ("to", "onto") and verb in _TARGET_VERBS:
+            r.target_starts[at + 1] = "to"
+        elif token.low == "as" and verb in _AS_VERBS and _destination_follows(tokens, at + 1):
+            r.target_starts[at + 1] = "as"
+        elif token.low == "in" and verb in _IN_VERBS and at + 1 not in r.target_starts:
+            r.target_starts[at + 1] = "in"
+        if token.low in _TARGET_VERBS | _OTHER_VERBS:
+            # `convert … to`: the nearest verb governs the preposition.
+            verb = token.low
+
+
+def _replaces(tokens: tuple[Token, ...], at: int) -> bool:
+    """`replace X`, not `replace X with Y`."""
+    return not any(token.low == "with" for token in tokens[at + 1 : at + 5])
+
+
+def _destination_follows(tokens: tuple[Token, ...], at: int) -> bool:
+    return at < len(tokens) and tokens[at].kind in ("word", "place", "string")
+
+
+def find_sources(r: Reading) -> None:
+    """Put every table that the goal says to read into scope: listed ones first, else those that its nouns name."""
+    r.cur.at = 0
+    while not r.cur.done:
+        start = r.cur.at
+        try:
+            if not (r.cur.low() in READ_VERBS | {"from"} and _list_here(r, register=True)):
+                r.cur.at = start + 1
+        except Unclear:
+            r.cur.at = start + 1
+    r.asking.forget()
+    _mentioned(r, exact=True)
+    if not any(source.listed for source in r.sources):
+        _mentioned(r, exact=False)
+    r.cur.at = 0
+
+
+def _mentioned(r: Reading, *, exact: bool) -> None:
+    """Tables that the goal names elsewhere: by file or dotted name; with `exact` off also by their nouns."""
+    tokens = r.cur.tokens
+    listed = any(source.listed for source in r.sources)
+    for at, token in enumerate(tokens):
+        if _in_target(r, at) or token.kind not in ("word", "place"):
+            continue
+        if token.kind == "place":
+            found = tables_named(r, [token.text])
+        elif exact:
+            found = _by_dots(r, token.text) if "." in token.text else []
+            if not found and not listed and ("_" in token.text or token.text.lower() != token.low):
+                found = tables_named(r, [token.text])
+        else:
+            words = [one.text for one in tokens[at : at + 2] if one.kind == "word"]
+            found = tables_named(r, words) or tables_named(r, words[:1])
+        if len(found) == 1:
+            r.add_source(found[0], listed=False)
+        elif found and not exact and not any(source.table in found for source in r.sources):
+            _choose(r, found, (at, at + 1))
+
+
+def _in_target(r: Reading, at: int) -> bool:
+    articles = ARTICLES | {"table", "file", "warehouse", "existing", "new"}
+    tokens = r.cur.tokens
+    while at > 0 and at not in r.target_starts and tokens[at - 1].low in articles:
+        at -= 1
+    return at in r.target_starts
+
+
+def _by_dots(r: Reading, text: str) -> list[Table]:
+    found = list(r.request.catalogue.named(text))
+    return found or list(r.request.catalogue.named(text.rsplit(".", 1)[0]))
+
+
+def tables_named(r: Reading, words: list[str], place: str | None = None, least: float = 0.86) -> list[Table]:
+    """The catalogue's tables that the words name best, in a place when one is given."""
+    if not words:
+        return []
+    scored: list[tuple[float, Table]] = []
+    for table in r.request.catalogue.tables:
+        if place is not None and not same_place(r, table.connection, place):
+            continue
+        score = entity_score(words, table)
+        if len(words) == 1 and _same_file(words[0], table):
+            score = 1.0
+        if score >= max(least, WEAK):
+            scored.append((score, table))
+    best = max((score for score, _ in scored), default=0.0)
+    return [table for score, table in scored if score >= best - 0.001]
+
+
+def _same_file(text: str, table: Table) -> bool:
+    wanted, have = text.replace("\\", "/").removeprefix("./").lower(), table.dataset.replace("\\", "/").lower()
+    return wanted == have or have.endswith("/" + wanted) or wanted == f"{table.connection}/{have}".lower()
+
+
+def same_place(r: Reading, connection: str, place: str) -> bool:
+    """The words name that connection: its name, its kind, or its database file."""
+    wanted, have = place.lower().rstrip("/"), connection.lower().rstrip("/")
+    if wanted == have or have.endswith("/" + wanted) or wanted.endswith("/" + have):
+        return True
+    kind = r.request.catalogue.connections.get(connection, "")
+    aliases = {"postgresql": "postgres", "pg": "postgres", "sqlite3": "sqlite"}
+    return aliases.get(wanted, wanted) == kind.lower()
+
+
+def _choose(r: Reading, found: list[Table], at: tuple[int, int]) -> Table:
+    named = {f"{table.connection}.{table.dataset}": table for table in found}
+    if len(named) == 1:
+        return found[0]
+    span = r.cur.span(*at)
+    quote = r.cur.goal[slice(*span)]
+    chosen = r.asking.choose(
+        "table", span, f"{quote!r} is in several places. Which one is meant?", [(name, name) for name in sorted(named)]
+    )
+    return named[chosen]
+
+
+def read_source(r: Reading) -> bool:
+    """`load A, B and C from D`, `from A and B`. Raises: Unclear for a name that no source holds."""
+    if r.cur.low() not in READ_VERBS | {"from"}:
+        return False
+    return _list_here(r, register=True)
+
+
+def _list_here(r: Reading, *, register: bool) -> bool:
+    r.cur.next()
+    r.cur.take("in", "up")
+    r.cur.skip(ARTICLES | {"all", "every", "only", "just"} - {"only", "just"})
+    items: list[tuple[int, int, list[str]]] = []
+    while True:
+        before = r.cur.at
+        item = _item(r)
+        if item is None:
+            r.cur.at = before
+            break
+        items.append(item)
+        after = r.cur.at
+        if not _comma(r):
+            break
+        if r.cur.low() in ALL_VERBS | {"for", "then", "only", "per"} or r.cur.kind() not in ("word", "place", "string"):
+            r.cur.at = after
+            break
+    if not items:
+        return False
+    end = items[-1][1]
+    r.cur.at = end
+    place = _place(r)
+    for first, last, words in items:
+        _register(r, words, place, (first, last))
+    return True
+
+
+def _comma(r: Reading) -> bool:
+    took = r.cur.take(",")
+    return r.cur.take("and") or r.cur.take("&", "+", "with") or took
+
+
+def _item(r: Reading) -> tuple[int, int, list[str]] | None:
+    """One file or table name with its noun (`the Track table`, `table orders`)."""
+    r.cur.skip(ARTICLES | _NOUNS)
+    start = r.cur.at
+    token = r.cur.peek()
+    if token is None or start in r.target_starts:
+        return None
+    if token.kind in ("place", "string"):
+        if token.low.endswith(_DATABASES):
+            return None
+        r.cur.next()
+        end = r.cur.at
+        r.cur.skip(_NOUNS)
+        return (start, r.cur.at if r.cur.at > end else end, [token.text])
+    words = r.words_ahead(3)
+    for size in range(len(words), 0, -1):
+        if tables_named(r, words[:size]):
+            r.cur.at += size
+            r.cur.skip(_NOUNS)
+            return start, r.cur.at, words[:size]
+    return None
+
+
+def _place(r: Reading) -> str | None:
+    """`from chinook.sqlite`, `in crm`, `from the shop database`: where the listed tables are."""
+    start = r.cur.at
+    if not r.cur.take("from", "in", "out of", "of"):
+        return None
+    r.cur.skip(ARTICLES | {"database", "db", "connection", "folder", "directory"})
+    token = r.cur.peek()
+    if token is not None and token.kind in ("place", "string", "word"):
+        known = any(same_place(r, table.connection, token.text) for table in r.request.catalogue.tables)
+        known = known or any(same_place(r, name, token.text) for name in r.request.catalogue.connections)
+        if known or token.kind == "place":
+            r.cur.next()
+            r.cur.skip({"database", "db", "connection", "folder", "directory", "server"})
+            return token.text
+    r.cur.at = start
+    return None
+
+
+def _register(r: Reading, words: list[str], place: str | None, at: tuple[int, int]) -> None:
+    found = tables_named(r, words, place)
+    if len(found) == 1:
+        r.add_source(found[0], listed=True)
+        return
+    if found:
+        r.add_source(_choose(r, found, at), listed=True)
+        return
+    where = f" in {place}" if place else ""
+    known = sorted({f"{table.connection}.{table.dataset}" for table in r.request.catalogue.tables})[:8]
+    raise r.unknown(at[0], f"no source holds it{where}; known are {', '.join(known) or 'none'}", at[1])

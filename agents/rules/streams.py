@@ -1,0 +1,69 @@
+"""Which step carries a source's rows, and which of its columns are read."""
+
+from agent_etl.agents.rules.expressions import Expr, Ref, identifier
+from agent_etl.agents.rules.intent import Edge, Filter, Source
+from agent_etl.agents.rules.names import slug
+from agent_etl.agents.rules.reading import Reading
+
+__all__ = ["Streams"]
+
+
+class Streams:
+    """Names of steps by source alias; the steps made so far; the columns that any statement read."""
+
+    def __init__(self, r: Reading, involved: list[Source]) -> None:
+        self.r = r
+        self.made: list[tuple[str, str, tuple[int, ...]]] = []
+        self.whole: set[str] = set()
+        self.applied: set[int] = set()
+        self._steps: dict[str, str] = {source.alias: source.alias for source in r.sources}
+        self._used: dict[str, set[str]] = {source.alias: set() for source in involved}
+
+    def step(self, alias: str) -> str:
+        """The step that holds the source's rows now."""
+        self._used.setdefault(alias, set())
+        return self._steps[alias]
+
+    def add(self, name: str, sql: str, why: tuple[int, ...]) -> str:
+        """A new transform; gives its name, made unlike every other."""
+        taken = [*self._steps, *(one for one, _, _ in self.made)]
+        unique = slug(name, taken)
+        self.made.append((unique, sql, why))
+        return unique
+
+    def move(self, alias: str) -> None:
+        """The source's rows come from the newest step from now on."""
+        self._steps[alias] = self.made[-1][0]
+
+    def bare(self, ref: Ref) -> str:
+        """The column's name alone, for statements over one step."""
+        self._used.setdefault(ref.source, set()).add(ref.column)
+        return identifier(ref.column)
+
+    def full(self, ref: Ref) -> str:
+        """The column with its step's name."""
+        self._used.setdefault(ref.source, set()).add(ref.column)
+        return f"{identifier(self._steps[ref.source])}.{identifier(ref.column)}"
+
+    def join(self, edge: Edge, keyword: str) -> str:
+        """`JOIN b ON a.k = b.k` for an edge whose left side is there already."""
+        on = " AND ".join(
+            f"{self.full(Ref(edge.left, one))} = {self.full(Ref(edge.right, other))}" for one, other in edge.pairs
+        )
+        return f"{keyword} {identifier(self.step(edge.right))} ON {on}"
+
+    def pending(self) -> list[Filter]:
+        """Row conditions that no step has applied yet."""
+        return [one for one in self.r.intent.filters if id(one) not in self.applied]
+
+    def where(self, expression: Expr) -> str:
+        """The condition with full column names."""
+        return expression.sql(self.full)
+
+    def read(self) -> list[Source]:
+        """The sources that are read, in the goal's order."""
+        return [source for source in self.r.sources if source.alias in self._used]
+
+    def columns(self, alias: str) -> set[str] | None:
+        """The columns that were read; None: all."""
+        return None if alias in self.whole else self._used[alias]
