@@ -47,6 +47,8 @@ class Board:
         if event.kind == "task_done":
             line.state = "reused" if fields.get("reused") else "done"
             line.note = "already there" if fields.get("reused") else ""
+            if fields.get("fused") and line.kind == "extract":
+                line.rows, line.note = None, "streams into its load"
         elif event.kind == "task_failed":
             line.state, line.note = "failed", str(fields.get("message", ""))
         if event.kind in ("task_done", "task_failed"):

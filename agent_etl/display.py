@@ -54,15 +54,17 @@ def finding_line(finding: Finding) -> RenderableType:
     return Text.assemble((f"{finding.severity} ", style), str(finding))
 
 
-def table_view(title: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -> RenderableType:
-    """A table of short cells; numbers stand right."""
+def table_view(
+    title: str, header: Sequence[str], rows: Iterable[Sequence[object]], *, longest: int | None = None
+) -> RenderableType:
+    """A table; numbers stand right, and texts are cut after `longest` characters."""
     table = Table(box=box.SIMPLE_HEAD, title=Text(title), title_justify="left", title_style="bold")
     content = [list(row) for row in rows]
     for index, name in enumerate(header):
         numbers = bool(content) and all(isinstance(row[index], int | float) for row in content)
         table.add_column(Text(name), justify="right" if numbers else "left", overflow="fold")
     for row in content:
-        table.add_row(*(Text(cell(value)) for value in row))
+        table.add_row(*(Text(cell(value, longest)) for value in row))
     return table
 
 
@@ -71,14 +73,14 @@ def rows_view(title: str, rows: Any, limit: int = 10) -> RenderableType:
     first = rows.slice(0, limit)
     columns = [column.to_pylist() for column in first.columns]
     shown = f"{title}: {min(limit, rows.num_rows)} of {rows.num_rows:,} rows"
-    return table_view(shown, first.column_names, zip(*columns, strict=True))
+    return table_view(shown, first.column_names, zip(*columns, strict=True), longest=WIDEST_CELL)
 
 
-def cell(value: object) -> str:
-    """A value in a cell: integers with separators, long texts cut."""
+def cell(value: object, longest: int | None = None) -> str:
+    """A value in a cell: nothing for a null, a text on one line and cut."""
     if value is None:
         return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
     text = str(value)
-    return text if len(text) <= WIDEST_CELL else text[: WIDEST_CELL - 1] + "…"
+    return text if longest is None or len(text) <= longest else text[: longest - 1] + "…"

@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
+from agent_etl.agents.planner import PlanDraft
 from agent_etl.engine.goal import Clause
 from agent_etl.engine.plan import Check, Plan, Step
 from agent_etl.graphs.lineage import edges
@@ -48,15 +49,22 @@ def _label(kind: str, name: str, text: str) -> Text:
     return Text.assemble((f"{kind:<9} ", "dim"), (name, "bold"), "  ", (text, "cyan"))
 
 
-def clauses_view(goal: str, clauses: Sequence[Clause], plan: "Plan | None") -> RenderableType:
-    """The goal, clause by clause, and the steps that serve each."""
-    steps = {step.name: step for step in plan.steps()} if plan is not None else {}
+def clauses_view(draft: PlanDraft) -> RenderableType:
+    """The goal, clause by clause, and what each became: steps, a question or a refusal."""
     table = Table(box=box.SIMPLE_HEAD, title="What the goal became", title_justify="left", title_style="bold")
     table.add_column("words of the goal", overflow="fold")
-    table.add_column("steps", style="cyan", overflow="fold")
-    for clause in clauses:
-        served = ", ".join(name for name in clause.steps if not steps or name in steps)
-        table.add_row(
-            Text(goal[clause.start : clause.end].strip()), Text(served or "asked about", "" if served else "yellow")
-        )
+    table.add_column("became", style="cyan", overflow="fold")
+    for clause in draft.clauses:
+        table.add_row(Text(draft.goal[clause.start : clause.end].strip()), _became(clause, draft))
     return table
+
+
+def _became(clause: Clause, draft: PlanDraft) -> Text:
+    def touches(span: tuple[int, int]) -> bool:
+        return span[0] < clause.end and clause.start < span[1]
+
+    if any(touches(refusal.span) for refusal in draft.refusals):
+        return Text("refused", "red")
+    if any(touches(question.span) for question in draft.questions):
+        return Text("a question", "yellow")
+    return Text(", ".join(clause.steps)) if clause.steps else Text("understood, not planned yet", "dim")

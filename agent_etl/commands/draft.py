@@ -41,7 +41,7 @@ def _show(draft: PlanDraft, *, quiet: bool) -> None:
     for line in draft.echo:
         talk.print(line, markup=False, style="dim", soft_wrap=True)
     if draft.clauses:
-        talk.print(clauses_view(draft.goal, draft.clauses, draft.plan))
+        talk.print(clauses_view(draft))
     for question in draft.questions:
         loud.print(question_view(question))
     for refusal in draft.refusals:

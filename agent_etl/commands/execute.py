@@ -156,6 +156,6 @@ class Operation:
 def show_plan(run: Run, console: Console) -> None:
     """The goal with what its clauses became, and the plan."""
     if run.draft is not None and run.draft.clauses:
-        console.print(clauses_view(run.goal, run.draft.clauses, run.plan))
+        console.print(clauses_view(run.draft))
     if run.plan is not None:
         console.print(plan_view(run.plan))

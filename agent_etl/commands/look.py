@@ -36,7 +36,7 @@ def show(run_id: str, home: Path | None, *, json: bool) -> Exit:
 
     out, _ = consoles()
     if run.draft is not None and run.draft.clauses:
-        out.print(clauses_view(run.goal, run.draft.clauses, run.plan))
+        out.print(clauses_view(run.draft))
     if run.plan is not None:
         out.print(plan_view(run.plan))
     out.print()

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from agent_etl.arguments import pairs
@@ -66,7 +66,7 @@ def inspect(source: str, table_name: str | None, named: Iterable[str], home: Pat
             return Exit.SUCCEEDED
         table = connection.source().describe(dataset)
     if json:
-        print_json(asdict(table) | {"options": dict(table.options)})
+        print_json(asdict(replace(table, options={})) | {"options": dict(table.options)})
     else:
         _print(table)
     return Exit.SUCCEEDED

@@ -18,7 +18,7 @@ from agent_etl.cli import app
 
 GOAL = "Load orders.csv into the orders table."
 REFUSED = "Load orders.csv into the orders table and email it to the sales team."
-ASKED = "Load orders.csv, keep only rows where colour is red, and write them to red_orders."
+ASKED = "Load orders.csv and upsert it into known_orders."
 
 
 @pytest.fixture(autouse=True)
@@ -86,14 +86,10 @@ def test_a_question_is_answered_by_the_command_that_is_printed(home: Path) -> No
     result = call("run", ASKED, code=3)
     command = next(line.strip() for line in result.stdout.splitlines() if line.strip().startswith("agent-etl resume"))
     _, *arguments = shlex.split(command)
-    assert "colour" in result.stdout
-    told = record(*arguments, code=None or _final(arguments))
-    assert told["status"] in {"succeeded", "waiting", "refused"}
-    assert told["questions"] != json.loads(call("runs", "--json").stdout)
-
-
-def _final(arguments: list[str]) -> int:
-    return 0 if arguments else 2
+    assert "order_id" in result.stdout
+    told = record(*arguments)
+    assert told["plan"]["loads"][0]["key"] == ["order_id"]
+    assert rows(home, "known_orders") == 100
 
 
 def test_an_approval_is_given_from_another_command(home: Path) -> None:

@@ -5,9 +5,10 @@ import io
 import pyarrow as pa
 from rich.console import Console, RenderableType
 
+from agent_etl.agents.planner import PlanDraft
 from agent_etl.display import rows_view
 from agent_etl.drawing import clauses_view, plan_view
-from agent_etl.engine.goal import Clause
+from agent_etl.engine.goal import Clause, Question, Refusal
 from agent_etl.engine.plan import Plan
 
 PLAN = Plan.parse(
@@ -40,12 +41,17 @@ def test_a_plan_is_a_tree_from_load_to_sources() -> None:
 
 
 def test_every_clause_shows_what_became_of_it() -> None:
-    """A clause without steps is shown as asked about, not left out."""
-    goal = "load orders, email it"
-    shown = text(clauses_view(goal, (Clause(0, 11, ("orders",)), Clause(13, 21)), PLAN))
-    assert "load orders" in shown
-    assert "email it" in shown
-    assert "asked about" in shown
+    """A clause that is asked about or refused is shown as such, not left out."""
+    draft = PlanDraft(
+        goal="load orders, by date, email it",
+        plan=None,
+        clauses=(Clause(0, 12, ("orders",)), Clause(13, 21), Clause(22, 30)),
+        questions=(Question("q", "Which date?", "date", (16, 20)),),
+        refusals=(Refusal("email it", (22, 30), "cannot"),),
+    )
+    lines = text(clauses_view(draft)).splitlines()
+    for words, became in (("load orders", "orders"), ("by date", "a question"), ("email it", "refused")):
+        assert any(words in line and line.rstrip().endswith(became) for line in lines)
 
 
 def test_rows_show_the_first_of_all() -> None:
