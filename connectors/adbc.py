@@ -11,6 +11,7 @@ from agent_etl.connectors.loading import Pour, explained
 from agent_etl.engine import duck
 from agent_etl.engine.errors import AgentEtlError
 from agent_etl.engine.ports import Relation
+from agent_etl.engine.relay import Relayed
 
 __all__ = ["BATCH_ROWS", "FAILURES", "Channel"]
 
@@ -83,18 +84,17 @@ class Channel:
             between = duck.connect(memory_limit=memory_limit)
             try:
                 with duck.attached(between, rows) as select:
-                    reader = between.sql(pour.select(select)).to_arrow_reader(BATCH_ROWS)
                     try:
-                        return int(cursor.adbc_ingest(table, reader, **place))
-                    finally:
-                        reader.close()
-            except FAILURES as error:
-                known = explained(str(error), pour)
-                if known is None and isinstance(error, duck.Error):
-                    known = duck.translate(error)
-                if known is not None:
-                    raise known from None
-                raise
+                        reader = between.sql(pour.select(select)).to_arrow_reader(BATCH_ROWS)
+                        given = pa.RecordBatchReader.from_batches(reader.schema, _typed(reader, pour))
+                        return int(cursor.adbc_ingest(table, given, **place))
+                    except duck.Error as error:
+                        raise explained(str(error), pour) or duck.translate(error) from None
+                    except FAILURES as error:
+                        known = explained(str(error), pour)
+                        if known is None:
+                            raise
+                        raise known from None
             finally:
                 between.close()
 
@@ -125,3 +125,13 @@ def _batches(cursor: Any, reader: pa.RecordBatchReader) -> Iterator[pa.RecordBat
         reader.close()
         with suppress(*FAILURES):
             cursor.close()
+
+
+def _typed(reader: pa.RecordBatchReader, pour: Pour) -> Iterator[pa.RecordBatch]:
+    """The batches; what ends them early crosses the driver as one of our errors."""
+    try:
+        yield from reader
+    except FAILURES as error:
+        raise Relayed(explained(str(error), pour) or duck.translate(error)) from None
+    finally:
+        reader.close()

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from agent_etl.connectors import marker as markers
 from agent_etl.connectors.fit import Slot, fitting, misfitting
-from agent_etl.connectors.names import TableName, check_names
+from agent_etl.connectors.names import TableName, check_names, folded
 from agent_etl.engine.duck import quote
 from agent_etl.engine.errors import AgentEtlError, CheckFailed, StaleRun, TargetError, TargetSchemaMismatch
 from agent_etl.engine.faults import point
@@ -14,7 +14,7 @@ from agent_etl.engine.ports import Capabilities, LoadOrder, LoadResult, Marker, 
 from agent_etl.engine.relay import received
 from agent_etl.engine.schema import Column
 
-__all__ = ["Pour", "Session", "duplicates", "explained", "load", "newest", "standing"]
+__all__ = ["Pour", "Session", "duplicates", "explained", "load", "matched", "named", "newest", "standing"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +126,7 @@ def duplicates(session: Session, name: TableName, key: Sequence[str]) -> int:
     slots = session.slots(name)
     if slots is None:
         return 0
-    found = [_named(slots, column, folds=True) for column in key]
+    found = [named(slots, column, folds=True) for column in key]
     names = [quote(slot.name) for slot in found if slot is not None]
     if len(names) < len(key):
         valid = [slot.name for slot in slots]
@@ -175,14 +175,14 @@ def _prepare(session: Session, name: TableName, order: LoadOrder) -> tuple[Pour,
         new = {column.name: session.native(column) for column in order.columns}
         columns = ", ".join(f"{quote(slot.name)} {slot.native}" for slot in new.values())
         session.execute(f"CREATE TABLE {name.sql} ({columns})")
-        return _matched(order, tuple(new.values()), folds=False), ()
+        return matched(order, tuple(new.values()), folds=False), ()
     there = {slot.name for slot in slots}
     for column in order.evolve:
-        if column.name not in there and _named(slots, column.name, session.capabilities.folds_case) is None:
+        if column.name not in there and named(slots, column.name, session.capabilities.folds_case) is None:
             slot = session.native(column)
             session.execute(f"ALTER TABLE {name.sql} ADD COLUMN {quote(slot.name)} {slot.native}")
             slots = (*slots, slot)
-    pour = _matched(order, slots, folds=True)
+    pour = matched(order, slots, folds=True)
     filled = {slot.name for _, slot, _ in pour.items}
     spare = [slot.name for slot in slots if slot.name not in filled]
     return pour, tuple(
@@ -190,20 +190,20 @@ def _prepare(session: Session, name: TableName, order: LoadOrder) -> tuple[Pour,
     )
 
 
-def _named(slots: Sequence[Slot], name: str, folds: bool) -> Slot | None:
+def named(slots: Sequence[Slot], name: str, folds: bool) -> Slot | None:
     """The slot of exactly that name, else, where `folds`, the only one that differs in case alone."""
     exact = [slot for slot in slots if slot.name == name]
-    near = [slot for slot in slots if folds and slot.name.lower() == name.lower()]
+    near = [slot for slot in slots if folds and folded(slot.name) == folded(name)]
     return exact[0] if exact else near[0] if len(near) == 1 else None
 
 
-def _matched(order: LoadOrder, slots: tuple[Slot, ...], *, folds: bool) -> Pour:
+def matched(order: LoadOrder, slots: tuple[Slot, ...], *, folds: bool) -> Pour:
     """Each column's place. Raises: TargetSchemaMismatch naming all that is missing, extra or of another type."""
     items: list[tuple[Column, Slot, str]] = []
     missing: list[str] = []
     differing: dict[str, str] = {}
     for position, column in enumerate(order.columns):
-        slot = _named(slots, column.name, folds)
+        slot = named(slots, column.name, folds)
         expression = fitting(column.name, column.type, slot.type, position) if slot else None
         if slot is None:
             missing.append(column.name)

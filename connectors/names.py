@@ -8,7 +8,7 @@ from agent_etl.engine.duck import quote
 from agent_etl.engine.errors import TargetError
 from agent_etl.engine.ports import Capabilities
 
-__all__ = ["TableName", "check_names", "find", "parse"]
+__all__ = ["TableName", "check_names", "find", "folded", "parse"]
 
 _QUOTED = r'"(?:[^"]|"")+"'
 _WHOLE = re.compile(rf"^(?:({_QUOTED})\.)?({_QUOTED})$")
@@ -47,11 +47,11 @@ def find(dataset: str, tables: Sequence[TableName], default: str | None) -> Tabl
             return name
     if spelled in tables:
         return spelled
-    folded = dataset.lower()
+    wanted = folded(dataset)
     near = [
         name
         for name in tables
-        if folded == f"{name.schema}.{name.table}".lower() or (folded == name.table.lower() and name.schema == default)
+        if wanted == folded(f"{name.schema}.{name.table}") or (wanted == folded(name.table) and name.schema == default)
     ]
     return near[0] if len(near) == 1 else None
 
@@ -66,6 +66,11 @@ def parse(dataset: str, default: str | None, schemas: Sequence[str]) -> TableNam
     if default is not None and dot and rest and head in schemas:
         return TableName(head, rest)
     return TableName(default, dataset)
+
+
+def folded(name: str) -> str:
+    """The name as DuckDB and SQLite compare names: ASCII letters without their case."""
+    return "".join(letter.lower() if letter.isascii() else letter for letter in name)
 
 
 def check_names(names: Sequence[str], capabilities: Capabilities, **fields: str) -> None:
@@ -92,12 +97,12 @@ def check_names(names: Sequence[str], capabilities: Capabilities, **fields: str)
         )
     seen: dict[str, str] = {}
     for name in names:
-        folded = name.lower() if capabilities.folds_case else name
-        if folded in seen:
+        # The rows pass through DuckDB, which folds case, whatever the target does.
+        if folded(name) in seen:
             raise TargetError(
-                "Two columns have one name in the target",
-                columns=sorted((seen[folded], name)),
+                "Two columns differ in case alone",
+                columns=sorted((seen[folded(name)], name)),
                 hint="rename one of them in the plan",
                 **fields,
             )
-        seen[folded] = name
+        seen[folded(name)] = name

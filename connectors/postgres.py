@@ -14,10 +14,10 @@ from agent_etl.connectors.names import TableName, find
 from agent_etl.connectors.postgres_errors import explain
 from agent_etl.connectors.postgres_read import exact
 from agent_etl.connectors.postgres_session import CAPABILITIES, PostgresSession
-from agent_etl.connectors.postgres_types import Fetched, Native, fetched
+from agent_etl.connectors.postgres_types import Fetched, Native, apart, fetched
 from agent_etl.connectors.target import SqlTarget
 from agent_etl.engine.duck import quote
-from agent_etl.engine.errors import AgentEtlError, NotFound, ReadError
+from agent_etl.engine.errors import AgentEtlError, ConnectionLost, NotFound, ReadError
 from agent_etl.engine.ports import Relation
 from agent_etl.engine.relay import Relayed, complaint
 from agent_etl.engine.schema import Table
@@ -132,18 +132,24 @@ class PostgresSource:
             primary, unique = catalog.keys(channel, name)
             foreign = catalog.foreign_keys(channel, name, default)
         given = _given(options)
-        looked = {f.column.name: f.column.type for n, f in items if n.unlimited or n.name in given}
+        looked = {n.name: f.column.type for n, f in items if n.unlimited or n.name in given}
+        names = {n.name: f.column.name for n, f in items}
         notes = [
             f"column {n.name} is a numeric whose values fit no DECIMAL: read as exact text"
             for n, f in items
             if n.unlimited and f.column.type == "VARCHAR" and n.name not in given
         ]
+        notes += [
+            f"column {was} differs from another in case alone: read as {now}"
+            for was, now in names.items()
+            if was != now
+        ]
         return Table(
             connection=self._connection.name,
             dataset=f"{name.schema}.{name.table}",
             columns=tuple(item.column for _, item in items),
-            primary_key=primary,
-            unique=unique,
+            primary_key=tuple(names[key] for key in primary),
+            unique=tuple(tuple(names[key] for key in each) for each in unique),
             foreign_keys=foreign,
             rows=count,
             options={"types": looked} if looked else {},
@@ -191,7 +197,8 @@ class PostgresSource:
         known = {native.name for native in natives if native.name in given}
         asked = catalog.measured(channel, name, [native for native in natives if native.name not in known])
         sized = {native.name: native for native in asked}
-        return [(native, fetched(sized.get(native.name, native), given.get(native.name))) for native in natives]
+        found = [(native, fetched(sized.get(native.name, native), given.get(native.name))) for native in natives]
+        return list(zip(natives, apart([item for _, item in found]), strict=True))
 
     def _picked(self, name: TableName, items: Sequence[Fetched], wanted: str) -> Fetched:
         exactly = [item for item in items if item.column.name == wanted]
@@ -247,7 +254,7 @@ class PostgresSource:
     def _diagnosed(self, name: TableName, items: Sequence[Fetched], error: AgentEtlError) -> AgentEtlError:
         """The server refuses to scale a NaN or an infinity without saying of which column: ask for each."""
         scaled = [item for item in items if item.scaled]
-        if error.fields.get("sqlstate") not in {"0A000", "22003"} or not scaled:
+        if isinstance(error, ConnectionLost) or not scaled:
             return error
         with self._connection.open() as channel:
             for item in scaled:

@@ -1,14 +1,17 @@
 """PostgreSQL's types: how each is fetched without loss, and how each logical type is stored."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import count
 
 from agent_etl.connectors.fit import Slot, decimal, head, misfit
+from agent_etl.connectors.names import folded
 from agent_etl.engine.duck import quote
 from agent_etl.engine.errors import TargetError
 from agent_etl.engine.schema import Column
 
-__all__ = ["STORED", "Fetched", "Native", "direct", "fetched", "native", "placed", "staged", "wire"]
+__all__ = ["STORED", "Fetched", "Native", "apart", "direct", "fetched", "native", "placed", "staged", "wire"]
 
 STORED = {
     "BOOLEAN": "boolean",
@@ -133,6 +136,22 @@ def fetched(native: Native, wanted: str | None = None) -> Fetched:
     if kind == "JSON" and native.base not in {"json", "jsonb"}:
         return Fetched(column, f"to_json({c})::text", casted=True)
     return Fetched(column, f"{c}::text", casted=kind != "VARCHAR")
+
+
+def apart(items: Sequence[Fetched]) -> list[Fetched]:
+    """The columns under names that DuckDB can tell apart: of `Id` and `id` the later one is read as `id_2`."""
+    taken = {folded(item.column.name) for item in items}
+    seen: set[str] = set()
+    result = []
+    for item in items:
+        name = item.column.name
+        if folded(name) in seen:
+            name = next(n for n in (f"{name}_{k}" for k in count(2)) if folded(n) not in taken)
+            taken.add(folded(name))
+            item = replace(item, column=replace(item.column, name=name))
+        seen.add(folded(name))
+        result.append(item)
+    return result
 
 
 def _logical(native: Native) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pyarrow as pa
 
 from agent_etl.connectors.fit import decimal, head
-from agent_etl.connectors.sqlite_types import Declared
+from agent_etl.connectors.sqlite_types import Declared, places
 from agent_etl.engine.duck import quote
 from agent_etl.engine.errors import AgentEtlError, ReadError
 from agent_etl.engine.relay import complaint
@@ -45,8 +45,7 @@ def _value(column: Declared, kind: str) -> str:
     if family == "BLOB":
         return _guarded(c, f"typeof({c}) NOT IN ('blob', 'null')", c)
     if size:
-        places = f"printf('%.{size[1]}f', {c})"
-        real = f"CASE WHEN CAST({places} AS REAL) = {c} THEN {places} ELSE 'inexact' END"
+        real = f"CASE WHEN {places(column.name, size[1])} THEN printf('%.{size[1]}f', {c}) ELSE 'inexact' END"
         return f"CASE typeof({c}) WHEN 'real' THEN {real} WHEN 'blob' THEN 'blob' ELSE CAST({c} AS TEXT) END"
     if family in _TEXTUAL:
         return _guarded(c, f"typeof({c}) NOT IN ('text', 'null')", c)

@@ -9,7 +9,7 @@ from agent_etl.engine.duck import quote
 from agent_etl.engine.errors import TargetError
 from agent_etl.engine.schema import Column
 
-__all__ = ["STORED", "Declared", "declared", "judged", "native", "question", "slot_type", "wire"]
+__all__ = ["STORED", "Declared", "declared", "judged", "native", "places", "question", "slot_type", "wire"]
 
 _PRECISE = re.compile(r"\(\s*(\d+)\s*(?:,\s*(\d+)\s*)?\)")
 
@@ -125,8 +125,9 @@ def wire(expression: str, type_name: str, position: int) -> str:
         return f"CASE WHEN {x} IS NULL OR {there} IS NOT NULL THEN {there} ELSE {stop} END"
     if size:
         there = f"CAST(CAST({x} AS VARCHAR) AS DOUBLE)"
-        back = f"TRY_CAST(CAST({there} AS VARCHAR) AS {type_name})"
-        return f"CASE WHEN {x} IS NULL OR {back} = {x} THEN {there} ELSE {stop} END"
+        # A REAL gives back any 15 significant digits; of more it is not certain.
+        digits = f"length(trim(replace(CAST(abs({x}) AS VARCHAR), '.', ''), '0'))"
+        return f"CASE WHEN {x} IS NULL OR {digits} <= 15 THEN {there} ELSE {stop} END"
     if family in {"FLOAT", "DOUBLE"}:
         return f"CASE WHEN isnan({x}) THEN {stop} ELSE CAST({x} AS DOUBLE) END"
     if family == "TIMESTAMP WITH TIME ZONE":
@@ -171,6 +172,13 @@ def _zoned(text: str) -> str:
     return f"({' OR '.join(tests)})"
 
 
+def places(name: str, scale: int) -> str:
+    """The SQLite condition that a REAL is a decimal of that scale: no more digits than a REAL surely keeps."""
+    c = quote(name)
+    digits = f"length(trim(replace(printf('%.{scale}f', abs({c})), '.', ''), '0')) <= 15"
+    return f"CAST(printf('%.{scale}f', {c}) AS REAL) = {c} AND {digits}"
+
+
 _TEXT = "typeof({c}) = 'text' AND "
 _UUID = "length({c}) = 36 AND {c} GLOB '????????-????-????-????-????????????' AND {c} NOT GLOB '*[^0-9a-f-]*'"
 _TESTS = {
@@ -197,7 +205,7 @@ def question(column: Declared) -> tuple[str, ...] | None:
         whole = column.size[0] - column.size[1]
         tests = [
             f"typeof({c}) IN ('integer','real') AND abs({c}) < 1e{whole}"
-            f" AND (typeof({c}) = 'integer' OR CAST(printf('%.{column.size[1]}f', {c}) AS REAL) = {c})"
+            f" AND (typeof({c}) = 'integer' OR ({places(column.name, column.size[1])}))"
         ]
     conditions = (
         f"{c} IS NOT NULL",

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -152,7 +152,9 @@ def attached(connection: duckdb.DuckDBPyConnection, relation: Relation) -> Itera
         try:
             yield f"SELECT {_projection(relation)} FROM {name}"
         finally:
-            connection.unregister(name)
+            # In an aborted transaction nothing can be unregistered; the rollback does it.
+            with suppress(duckdb.TransactionException):
+                connection.unregister(name)
     finally:
         reader.close()
 
