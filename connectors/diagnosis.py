@@ -31,7 +31,8 @@ def diagnose(scan: CsvScan, types: Mapping[str, str], error: AgentEtlError) -> A
 
 def _misfit(cursor: Cursor, scan: CsvScan, column: str, kind: str) -> ReadError:
     wrong = misfit({column: kind})
-    rows, place = 0, {}
+    rows = 0
+    place: dict[str, object] = {}
     for position, path in enumerate(scan.data.paths):
         one = replace(scan, data=replace(scan.data, paths=(path,), kinds=(scan.data.kinds[position],)))
         one = replace(one, names=(scan.names[position],))

@@ -11,7 +11,7 @@ from agent_etl.engine.errors import ReadError, UsageError
 from agent_etl.engine.ports import Relation, Source, Target
 from agent_etl.engine.schema import Table
 
-__all__ = ["FileSource", "FilesConnection"]
+__all__ = ["FileSource", "FilesConnection", "reader"]
 
 
 class FilesConnection:
@@ -44,6 +44,9 @@ class FilesConnection:
         from agent_etl.connectors.filetarget import FileTarget
 
         return FileTarget(self._folder)
+
+    def close(self) -> None:
+        """Nothing stays open between calls."""
 
 
 class FileSource:
@@ -105,10 +108,11 @@ def _format(data: Dataset) -> Format:
     formats = {kind.format for kind in data.kinds}
     if len(formats) > 1:
         raise ReadError("The pattern matches files of several formats", dataset=data.name, formats=sorted(formats))
-    return _reader(data.kinds[0])
+    return reader(data.kinds[0])
 
 
-def _reader(kind: FileKind) -> Format:
+def reader(kind: FileKind) -> Format:
+    """The format that reads files of that kind."""
     if kind.format == "parquet":
         from agent_etl.connectors.parquet import Parquet
 

@@ -1,0 +1,238 @@
+"""What a target file becomes: its old rows and a load's rows, made into one new file."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from agent_etl.connectors import loading
+from agent_etl.connectors.dataset import Dataset
+from agent_etl.connectors.filekind import FileKind, verify
+from agent_etl.connectors.files import reader
+from agent_etl.connectors.filewrite import delimiter_of, slot, write
+from agent_etl.connectors.fit import Slot, head
+from agent_etl.connectors.loading import Pour
+from agent_etl.connectors.sidecar import Entry
+from agent_etl.engine import duck
+from agent_etl.engine.duck import Cursor, attached, quote, translate
+from agent_etl.engine.errors import CheckFailed, TargetError
+from agent_etl.engine.ports import LoadOrder, Relation
+from agent_etl.engine.schema import Column
+
+__all__ = ["Made", "Old", "compose", "old_file"]
+
+_NUMBERS = frozenset({"DOUBLE", "DECIMAL", "HUGEINT"})
+
+
+@dataclass(frozen=True, slots=True)
+class Old:
+    """A target file as it stands there. `select` gives its rows; `loose`: its types were read off its text.
+
+    `delimiter` is the text's own: it stays what it was.
+    """
+
+    select: str
+    slots: tuple[Slot, ...]
+    total: int | None
+    loose: bool
+    delimiter: str
+
+    def count(self, cursor: Cursor) -> int:
+        """How many rows it has."""
+        if self.total is not None:
+            return self.total
+        return int(duck.run(cursor, f"SELECT count(*) FROM ({self.select})").fetchall()[0][0])
+
+    def named(self, column: str) -> str:
+        """The file's own spelling of a column. Raises: TargetError."""
+        found = loading.named(self.slots, column, folds=True)
+        if found is None:
+            valid = [known.name for known in self.slots]
+            raise TargetError("A key column is not in the target", column=column, valid=valid)
+        return found.name
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A new file: rows in all, rows given, and what happened to them."""
+
+    total: int
+    given: int
+    inserted: int
+    updated: int
+    deleted: int
+    columns: tuple[Column, ...]
+    delimiter: str = ","
+    notes: tuple[str, ...] = ()
+
+
+def old_file(path: Path, kind: FileKind, entry: Entry | None) -> Old:
+    """The file as rows; with the types of the load that made it, when it still is what that load made.
+
+    Raises: ReadError when it cannot be read.
+    """
+    verify(path, kind)
+    data = Dataset(path.name, (path,), (kind,))
+    options: dict[str, object] = {}
+    if entry is not None and kind.format != "parquet":
+        options["types"] = {column.name: column.type for column in entry.columns}
+        if kind.format in {"csv", "tsv"}:
+            options |= {"delimiter": entry.delimiter, "quote": '"', "header": True}
+    found = reader(kind).describe(data, options)
+    relation = reader(kind).scan(data, None, found.options)
+    slots = tuple(Slot(column.name, column.type, column.type) for column in found.columns)
+    total = entry.total if entry is not None else found.rows
+    select = f"SELECT {', '.join(quote(place.name) for place in slots)} FROM {relation.sql}"
+    delimiter = str(found.options.get("delimiter", delimiter_of(kind)))
+    return Old(select, slots, total, entry is None and kind.format != "parquet", delimiter)
+
+
+def compose(old: Old | None, order: LoadOrder, rows: Relation, target: Path, kind: FileKind, cursor: Cursor) -> Made:
+    """Write what the file becomes by the load.
+
+    Raises: TargetSchemaMismatch, TargetError for a value that does not fit, CheckFailed for a merge key that is not
+    one, the source's error when its rows stop coming. Side effects: the file `target`.
+    """
+    if old is None or order.mode == "replace":
+        slots = tuple(slot(column, kind) for column in order.columns)
+        pour = loading.matched(order, slots, folds=False)
+        with _poured(rows, pour, cursor) as select:
+            given = write(cursor, select, slots, target, kind, delimiter_of(kind))
+        deleted = old.count(cursor) if old is not None else 0
+        return Made(given, given, given, 0, deleted, _columns(slots), delimiter_of(kind))
+    slots, added = _evolved(old, order, kind)
+    pour = loading.matched(order, slots, folds=True)
+    filled = {place.name for _, place, _ in pour.items}
+    spare = [place.name for place in slots if place.name not in filled]
+    notes = tuple(f"column {name} of {order.table} stays empty: the data has no such column" for name in spare)
+    kept = ", ".join(
+        f"CAST({'NULL' if place in added else quote(place.name)} AS {place.type}) AS {quote(place.name)}"
+        for place in slots
+    )
+    duck.run(cursor, f"CREATE TEMP TABLE old_rows AS SELECT {kept} FROM ({old.select})")
+    duck.run(cursor, "CREATE TEMP TABLE new_rows AS FROM old_rows LIMIT 0")
+    with _poured(rows, pour, cursor) as select:
+        given = int(cursor.execute(f"INSERT INTO new_rows BY NAME {select}").fetchall()[0][0])
+    if order.mode == "merge":
+        made = _merged(order, pour, slots, given, cursor)
+    else:
+        duck.run(cursor, "INSERT INTO old_rows FROM new_rows")
+        made = Made(0, given, given, 0, 0, ())
+    with _explained(pour):
+        total = write(cursor, "FROM old_rows", slots, target, kind, old.delimiter)
+    return replace(made, total=total, columns=_columns(slots), delimiter=old.delimiter, notes=notes)
+
+
+@contextmanager
+def _poured(rows: Relation, pour: Pour, cursor: Cursor) -> Iterator[str]:
+    """A SELECT of the rows as the file keeps them; a value that does not fit is named with its column."""
+    with _explained(pour), attached(cursor, rows) as relation:
+        yield pour.select(relation)
+
+
+@contextmanager
+def _explained(pour: Pour) -> Iterator[None]:
+    """DuckDB's errors as ours."""
+    try:
+        yield
+    except duck.Error as error:
+        raise loading.explained(str(error), pour) or translate(error) from error
+
+
+def _evolved(old: Old, order: LoadOrder, kind: FileKind) -> tuple[tuple[Slot, ...], tuple[Slot, ...]]:
+    """The file's columns with those that the load may add; the added ones again."""
+    slots = old.slots
+    if old.loose:
+        slots = tuple(_loosened(place, order, old.total == 0) for place in slots)
+    added = tuple(
+        slot(column, kind) for column in order.evolve if loading.named(slots, column.name, folds=True) is None
+    )
+    return (*slots, *added), added
+
+
+def _loosened(place: Slot, order: LoadOrder, empty: bool) -> Slot:
+    """A column whose type was read off text takes the data's wider type: whole numbers may have been DOUBLEs."""
+    for column in order.columns:
+        if column.name.lower() != place.name.lower():
+            continue
+        wider = (place.type == "BIGINT" and head(column.type) in _NUMBERS) or (
+            place.type == "DATE" and column.type == "TIMESTAMP"
+        )
+        if empty or wider:
+            return Slot(place.name, column.type, column.type)
+    return place
+
+
+def _merged(order: LoadOrder, pour: Pour, slots: Sequence[Slot], given: int, cursor: Cursor) -> Made:
+    """Bring the new rows into `old_rows`: matched ones change in their place, the others follow in their order."""
+    keys = [place.name for wanted in order.key for column, place, _ in pour.items if column.name == wanted]
+    if len(keys) != len(order.key) or not keys:
+        raise TargetError(
+            "A merge key is not a column of the data", key=list(order.key), valid=[c.name for c in order.columns]
+        )
+    _check_keys(order, keys, cursor)
+    same = " AND ".join(f"o.{quote(key)} = n.{quote(key)}" for key in keys)
+    poured = [place.name for _, place, _ in pour.items]
+    rest = [name for name in poured if name not in keys]
+    differ = " OR ".join(f"o.{quote(name)} IS DISTINCT FROM n.{quote(name)}" for name in rest) or "false"
+    found = f"FROM old_rows AS o JOIN new_rows AS n ON {same}"
+    matched, updated = duck.run(cursor, f"SELECT count(*), count(*) FILTER ({differ}) {found}").fetchall()[0]
+    partners = f"SELECT 1 FROM old_rows AS o WHERE {same}"
+    hit = int(duck.run(cursor, f"SELECT count(*) FROM new_rows AS n WHERE EXISTS ({partners})").fetchall()[0][0])
+    if matched != hit:
+        raise CheckFailed(
+            "The merge key is not unique in the target",
+            check="merge_key_unique",
+            table=order.table,
+            key=list(order.key),
+            expected=hit,
+            found=int(matched),
+            hint="choose a key that identifies a row, or remove the duplicates from the target",
+        )
+    if rest and updated:
+        changes = ", ".join(
+            f"CASE WHEN n.{quote(keys[0])} IS NULL THEN o.{quote(place.name)} ELSE n.{quote(place.name)} END "
+            f"AS {quote(place.name)}"
+            if place.name in rest
+            else f"o.{quote(place.name)} AS {quote(place.name)}"
+            for place in slots
+        )
+        numbered = "(SELECT *, row_number() OVER () AS agent_etl_row FROM old_rows) AS o"
+        duck.run(
+            cursor,
+            f"CREATE TEMP TABLE merged AS SELECT {changes} FROM {numbered} LEFT JOIN new_rows AS n ON {same} "
+            "ORDER BY o.agent_etl_row",
+        )
+    else:
+        duck.run(cursor, "CREATE TEMP TABLE merged AS FROM old_rows")
+    numbered = "(SELECT *, row_number() OVER () AS agent_etl_row FROM new_rows) AS n"
+    columns = ", ".join(f"n.{quote(place.name)}" for place in slots)
+    duck.run(
+        cursor,
+        f"INSERT INTO merged SELECT {columns} FROM {numbered} WHERE NOT EXISTS ({partners}) ORDER BY n.agent_etl_row",
+    )
+    duck.run(cursor, "DROP TABLE old_rows")
+    duck.run(cursor, "ALTER TABLE merged RENAME TO old_rows")
+    return Made(0, given, given - hit, int(updated), 0, ())
+
+
+def _check_keys(order: LoadOrder, keys: Sequence[str], cursor: Cursor) -> None:
+    names = ", ".join(map(quote, keys))
+    absent = " OR ".join(f"{quote(key)} IS NULL" for key in keys)
+    nulls = int(duck.run(cursor, f"SELECT count(*) FROM new_rows WHERE {absent}").fetchall()[0][0])
+    grouped = f"SELECT 1 FROM new_rows GROUP BY {names} HAVING count(*) > 1"
+    repeated = int(duck.run(cursor, f"SELECT count(*) FROM ({grouped})").fetchall()[0][0])
+    if nulls or repeated:
+        raise CheckFailed(
+            "The merge key does not identify the rows that are to be loaded",
+            check="merge_key_unique",
+            table=order.table,
+            key=list(order.key),
+            nulls=nulls,
+            duplicates=repeated,
+            hint="drop rows without a key and keep one row for each key, then run again",
+        )
+
+
+def _columns(slots: Sequence[Slot]) -> tuple[Column, ...]:
+    return tuple(Column(place.name, place.type) for place in slots)

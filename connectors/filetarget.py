@@ -1,0 +1,238 @@
+"""A folder as a target: each load makes a new file and publishes it, with its marker, by one rename."""
+
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from agent_etl.connectors import marker as markers
+from agent_etl.connectors.filekind import FileKind, named_kind
+from agent_etl.connectors.filemerge import compose, old_file
+from agent_etl.connectors.folder import Folder
+from agent_etl.connectors.names import TableName
+from agent_etl.connectors.sidecar import Entry, Sidecar, durable, identity
+from agent_etl.engine.duck import Cursor, connect, quote, run
+from agent_etl.engine.errors import AgentEtlError, DiskFull, NotFound, StaleRun, TargetError
+from agent_etl.engine.faults import point
+from agent_etl.engine.ports import Capabilities, LoadOrder, LoadResult, Marker, Relation
+from agent_etl.engine.schema import Column, Table
+
+__all__ = ["CAPABILITIES", "FileTarget"]
+
+CAPABILITIES = Capabilities(
+    kind="files",
+    dialect=None,
+    modes=frozenset({"append", "replace", "merge"}),
+    effect="exactly_once",
+    types={"HUGEINT": "DECIMAL(38,0)", "UHUGEINT": "DECIMAL(38,0)", "INTERVAL": "VARCHAR", "BIT": "VARCHAR"},
+    folds_case=True,
+    ordered=True,
+)
+"""Files keep the order in which rows were written."""
+
+_ENDINGS = {"parquet": ".parquet", "csv": ".csv", "tsv": ".tsv", "json": ".json", "jsonl": ".jsonl"}
+_DRAFT = ".etl-draft"
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a target lies, and what it holds."""
+
+    path: Path
+    kind: FileKind
+
+    @property
+    def sidecar(self) -> Sidecar:
+        return Sidecar(self.path)
+
+
+class FileTarget:
+    """Tables are files: `out.parquet`, `sub/out.csv.gz`; a name without an ending is a Parquet file."""
+
+    capabilities = CAPABILITIES
+
+    def __init__(self, folder: Folder) -> None:
+        self._folder = folder
+
+    def existing(self, table: str) -> Table | None:
+        """The target file as it is, with its row count, or None. Raises: ReadError, TargetError."""
+        place = self._place(table)
+        if not _holds(place.path):
+            return None
+        with _work() as work:
+            old = old_file(place.path, place.kind, place.sidecar.current())
+            rows = old.count(work)
+        return Table(self._folder.name, table, tuple(Column(s.name, s.type) for s in old.slots), rows=rows)
+
+    def duplicates(self, table: str, key: Sequence[str]) -> int:
+        """How many key values, nulls aside, occur more than once in the file. 0 when there is none."""
+        place = self._place(table)
+        if not _holds(place.path):
+            return 0
+        with _work() as work:
+            old = old_file(place.path, place.kind, place.sidecar.current())
+            names = [old.named(column) for column in key]
+            there = " AND ".join(f"{quote(name)} IS NOT NULL" for name in names)
+            by = ", ".join(map(quote, names))
+            grouped = f"SELECT 1 FROM ({old.select}) WHERE {there} GROUP BY {by} HAVING count(*) > 1"
+            return int(run(work, f"SELECT count(*) FROM ({grouped})").fetchall()[0][0])
+
+    def marker(self, table: str, load_id: str) -> Marker | None:
+        """The committed marker of that load when its effect still stands, else None."""
+        return self._standing(self._place(table), load_id)
+
+    def newest(self, table: str) -> Marker | None:
+        """The newest committed marker of a file, or None."""
+        return _newest(self._place(table))
+
+    def load(self, order: LoadOrder, rows: Relation) -> LoadResult:
+        """Write a new file of the rows, and publish it with its marker by one rename.
+
+        Raises: TargetError (a link, a folder, no permission), TargetSchemaMismatch, CheckFailed for a merge key that is
+        not one, StaleRun, Busy, DiskFull. Side effects: all or nothing of file and marker.
+        """
+        place = self._place(order.table, order.format)
+        self._ready(place.path)
+        point("load.begin")
+        with _typed(place.path), place.sidecar.locked():
+            done = self._standing(place, order.load_id)
+            if done is not None:
+                return LoadResult(marker=done, rows=done.rows, inserted=0, already=True)
+            _clean(place.path)
+            last = _newest(place)
+            if order.seen is not None and last is not None and last.epoch > order.seen:
+                raise StaleRun(
+                    "Another run has loaded this file since", target=order.table, epoch=order.seen, newest=last.epoch
+                )
+            return _publish(place, order, rows, last)
+
+    def _standing(self, place: _Place, load_id: str) -> Marker | None:
+        committed = place.sidecar.committed()
+        found = [entry for entry in committed if entry.marker.load_id == load_id]
+        if not found or not _holds(place.path, empty=True):
+            return None
+        marker = found[-1].marker
+        return marker if markers.stands(marker, committed[-1].marker, lambda: self._rows(place)) else None
+
+    def _rows(self, place: _Place) -> int:
+        """Rows of the file, as recorded when nobody changed it since, else counted."""
+        current = place.sidecar.current()
+        if current is not None:
+            return current.total
+        with _work() as work:
+            try:
+                return old_file(place.path, place.kind, None).count(work)
+            except AgentEtlError:
+                return -1
+
+    def _place(self, table: str, form: str | None = None) -> _Place:
+        """The file that a table's name means; a format that the name contradicts is an error. Raises: TargetError."""
+        try:
+            path = self._folder.place(table)
+        except NotFound as error:
+            raise TargetError("The target lies outside of the folder", target=table, hint=error.hint) from error
+        kind = named_kind(path.name)
+        if kind is None:
+            return _without_ending(path, form)
+        if form is not None and form != kind.format:
+            raise TargetError(
+                "The target's name says another format than the load", target=table, format=form, named=kind.format
+            )
+        return _Place(path, kind)
+
+    def _ready(self, path: Path) -> None:
+        """See that the file can be written. Raises: TargetError. Side effects: makes missing folders."""
+        if path.is_symlink() or path.is_dir():
+            what = "symbolic link" if path.is_symlink() else "folder"
+            raise TargetError(f"The target is a {what}", target=path.name, hint="name a file")
+        if path.exists() and not path.is_file():
+            raise TargetError("The target is not a regular file", target=path.name, hint="name a file")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise TargetError(
+                "The target's folder cannot be made", target=path.name, folder=str(path.parent), reason=error.strerror
+            ) from error
+        if not os.access(path.parent, os.W_OK | os.X_OK):
+            raise TargetError(
+                "The target's folder cannot be written to", target=path.name, folder=str(path.parent), hint="chmod it"
+            )
+
+
+def _without_ending(path: Path, form: str | None) -> _Place:
+    """A bare name: with the load's format, else the format that earlier loads gave it, else Parquet."""
+    places = [_Place(path.with_name(path.name + ending), FileKind(name)) for name, ending in _ENDINGS.items()]
+    if form is not None:
+        return next(place for place in places if place.kind.format == form)
+    loaded = [place for place in places if place.sidecar.path.exists()]
+    return loaded[0] if loaded else places[0]
+
+
+def _publish(place: _Place, order: LoadOrder, rows: Relation, last: Marker | None) -> LoadResult:
+    path, sidecar = place.path, place.sidecar
+    fresh = path.with_name(f".{path.name}.{os.getpid()}{_DRAFT}")
+    try:
+        with _work() as work:
+            old = old_file(path, place.kind, sidecar.current()) if _holds(path) else None
+            made = compose(old, order, rows, fresh, place.kind, work)
+        if path.exists():
+            fresh.chmod(stat.S_IMODE(path.stat().st_mode))
+        durable(fresh)
+        point("load.staged")
+        after = identity(fresh)
+        assert after is not None
+        marker = markers.made(order, TableName(None, order.table), made.given, last)
+        entry = Entry(marker, identity(path), after, made.total, made.columns, made.delimiter)
+        sidecar.write((*sidecar.committed(), entry))
+        point("load.before_commit")
+        fresh.replace(path)
+        durable(path.parent)
+    except BaseException:
+        fresh.unlink(missing_ok=True)
+        raise
+    point("load.after_commit")
+    sidecar.confirm(entry)
+    return LoadResult(marker, made.given, made.inserted, made.updated, made.deleted, notes=made.notes)
+
+
+def _newest(place: _Place) -> Marker | None:
+    committed = place.sidecar.committed()
+    return committed[-1].marker if committed else None
+
+
+def _holds(path: Path, *, empty: bool = False) -> bool:
+    """Whether a file with content stands there; a file of no bytes is no table yet."""
+    try:
+        return path.is_file() and (empty or path.stat().st_size > 0)
+    except OSError:
+        return False
+
+
+def _clean(path: Path) -> None:
+    """Remove what a crashed load left behind; the lock says that none is alive."""
+    for left in path.parent.iterdir():
+        if left.name.startswith(f".{path.name}.") and left.name.endswith(_DRAFT):
+            left.unlink(missing_ok=True)
+
+
+@contextmanager
+def _work() -> Iterator[Cursor]:
+    """A DuckDB in memory that spills into a temporary folder."""
+    with TemporaryDirectory(prefix="agent_etl_") as spill, connect(temp=Path(spill)) as connection:
+        yield connection
+
+
+@contextmanager
+def _typed(path: Path) -> Iterator[None]:
+    """Errors of the file system as ours. Raises: DiskFull, TargetError."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in {28, 27, 122}:
+            raise DiskFull(
+                "No space left on the device", path=str(path.parent), hint="free space and resume"
+            ) from error
+        raise TargetError("The target cannot be written", target=path.name, reason=error.strerror) from error
