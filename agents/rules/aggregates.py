@@ -17,6 +17,8 @@ __all__ = ["aggregate"]
 
 def aggregate(r: Reading, links: Links, streams: Streams, involved: list[Source]) -> Statement:
     """The statement of the totals. Raises: Unclear when the totals cannot be made without counting rows twice."""
+    if not any(one.expression.measures() for one in r.intent.outputs):
+        raise r.asking.refuse((0, len(r.cur.goal)), "a condition on totals needs a result that shows totals")
     _replaced(r)
     homes = [_home(r, links, measure, involved) for measure in r.intent.measures]
     grain = _grain(r, links, homes, involved)

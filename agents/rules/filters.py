@@ -72,7 +72,16 @@ def _subject(r: Reading) -> Source | None:
     entity = r.take_entity(least=0.86)
     if entity is not None:
         r.current = entity
+    elif not _grouped_thing(r):
+        r.cur.at = at
     return entity
+
+
+def _grouped_thing(r: Reading) -> bool:
+    """`customers` for the groups of customer_id, before a condition on them."""
+    found = r.take_column(least=0.7)
+    groups = [*r.intent.groups, *r.prior.groups]
+    return found is not None and r.cur.low() in _LINKS and any(one.expression == found for one in groups)
 
 
 def _excluded(r: Reading, start: int) -> bool:

@@ -90,7 +90,7 @@ def _reference(r: Reading, left: Ref, start: int) -> bool:
     at = r.cur.at
     right = r.take_column(sources=others, least=0.92)
     if right is not None and right.sole is not None and right.kind in ("integer", "text", "number"):
-        if "." in r.cur.tokens[r.cur.at - 1].text or "id" in stems(right.sole.column) or right.sole.column in _keys(r):
+        if _key_like(left) or _key_like(right.sole) or right.sole.column in _keys(r):
             _link(r, left, right.sole)
             return True
     r.cur.at = at
@@ -103,6 +103,12 @@ def _reference(r: Reading, left: Ref, start: int) -> bool:
             return True
     r.cur.at = start
     return False
+
+
+def _key_like(ref: Ref) -> bool:
+    """The column is named like a key."""
+    words = stems(ref.column)
+    return bool(words) and words[-1] in ("id", "key", "code", "no", "number", "sku", "uuid", "ref")
 
 
 def _keys(r: Reading) -> set[str]:

@@ -1,7 +1,7 @@
 """What a goal means, typed: sources, filters, joins, measures, outputs and a target, before any SQL."""
 
-from dataclasses import dataclass, field, replace
-from typing import Literal
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Literal
 
 from agent_etl.agents.rules.expressions import Expr, Ref
 from agent_etl.engine.schema import Table
@@ -173,6 +173,16 @@ class Intent:
     targets: list[TargetSpec] = field(default_factory=list)
     checks: list[CheckRule] = field(default_factory=list)
     once: list[tuple[str, int]] = field(default_factory=list)
+
+    def saved(self) -> dict[str, list[Any]]:
+        """What was collected so far, to come back to when a reading of a phrase turns out not to fit."""
+        return {one.name: list(getattr(self, one.name)) for one in fields(self) if one.name != "limit"}
+
+    def restore(self, saved: dict[str, list[Any]]) -> None:
+        """Forget what was collected since; sources stay."""
+        for name, values in saved.items():
+            if name != "sources":
+                getattr(self, name)[:] = values
 
     def source(self, alias: str) -> Source:
         """The source under that alias."""

@@ -253,7 +253,7 @@ def read_attach(r: Reading) -> bool:
     """`add region from customers`, `enrich orders with name and country from customers`. Raises: Unclear."""
     start = r.cur.at
     if r.cur.take("enrich"):
-        base = r.take_entity(least=0.86) if not r.cur.take_any(PRONOUNS) else None
+        base = _named(r) if not r.cur.take_any(PRONOUNS) else None
         if not r.cur.take("with"):
             r.cur.at = start
             return False
@@ -268,7 +268,10 @@ def read_attach(r: Reading) -> bool:
     names, other = wanted
     base = base or r.current or next((source for source in r.sources if source != other), None)
     if r.cur.take("to", "onto"):
-        base = r.take_entity(least=0.86) or base
+        named = _named(r)
+        if named is None:
+            raise r.unknown(start, "what the columns are added to is not a table in scope", r.cur.at + 1)
+        base = named
     if base is None or base == other:
         r.cur.at = start
         return False

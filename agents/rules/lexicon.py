@@ -3,7 +3,7 @@
 ARTICLES = frozenset({"the", "a", "an", "its", "their", "his", "her", "this", "that", "these", "those"})
 PRONOUNS = frozenset({"it", "them", "these", "those", "everything", "all"})
 RESULT_WORDS = frozenset(
-    {"result", "results", "output", "rows", "data", "summary", "records", "outcome", "table", "dataset"}
+    {"result", "results", "output", "rows", "data", "summary", "records", "outcome", "table", "dataset", "columns"}
 )
 SEPARATORS = frozenset(
     {",", ";", ".", ":", "then", "and", "&", "also", "finally", "next", "afterwards", "please", "pls"}
@@ -11,15 +11,22 @@ SEPARATORS = frozenset(
 SEPARATORS |= {"->", "-", "!", "?", "lastly", "after", "that", "so"} - {"after", "that", "so"}
 
 READ_VERBS = frozenset(
-    {"load", "read", "take", "pull", "import", "get", "fetch", "ingest", "extract", "grab", "use", "copy", "move"}
-    | {"transfer", "sync", "query", "scan", "open", "bring", "collect", "retrieve", "start"}
+    {"load", "read", "take", "pull", "import", "get", "fetch", "ingest", "extract", "grab", "use", "copy"}
+    | {"query", "scan", "open", "collect", "retrieve"}
 )
 WRITE_VERBS = frozenset(
-    {"write", "save", "store", "export", "put", "insert", "append", "output", "dump", "send", "publish", "upsert"}
-    | {"merge", "persist", "land", "place", "add", "materialize", "materialise", "record", "unload", "deliver"}
+    {"write", "save", "store", "export", "put", "insert", "append", "output", "dump", "upsert", "merge", "persist"}
+    | {"materialize", "materialise", "unload", "land"}
 )
 REPLACE_VERBS = frozenset({"replace", "overwrite", "rebuild", "recreate", "refresh", "replacing", "overwriting"})
-APPEND_VERBS = frozenset({"append", "insert", "add", "appending", "inserting"})
+ELSEWHERE = frozenset(
+    {"slack", "snowflake", "bigquery", "redshift", "s3", "gcs", "kafka", "sheets", "excel", "tableau", "salesforce"}
+    | {"hubspot", "looker", "databricks", "mysql", "oracle", "sftp", "ftp", "api", "airtable", "notion", "teams", "mongodb"}
+    | {"elasticsearch", "mongo", "redis", "disk", "screen", "stdout", "console", "clipboard", "google", "email", "mariadb"}
+    | {"clickhouse", "athena", "azure", "dropbox", "gmail", "outlook", "discord", "jira", "git", "github", "me", "us"}
+    | {"powerbi", "sharepoint", "confluence", "ods", "xlsx", "xml", "pdf", "html", "json", "avro", "orc", "delta", "iceberg"}
+)
+APPEND_VERBS = frozenset({"append", "insert", "appending", "inserting"})
 MERGE_VERBS = frozenset({"upsert", "merge", "upserting", "merging"})
 COMPUTE_VERBS = frozenset(
     {"compute", "calculate", "calc", "show", "list", "report", "give", "find", "produce", "summarize", "summarise"}

@@ -50,7 +50,16 @@ def read_goal(request: PlanRequest, asking: Asking) -> tuple[Reading, tuple[tupl
     """
     tokens = tokenize(request.goal)
     first, _ = _pass(request, asking, Cursor(request.goal, tokens), Prior())
-    prior = Prior(list(first.intent.outputs), list(first.intent.measures), dict(first.units), list(first.same))
+    intent = first.intent
+    prior = Prior(
+        list(intent.outputs),
+        list(intent.measures),
+        dict(first.units),
+        list(first.same),
+        [source.table for source in first.sources],
+        list(intent.groups),
+        frozenset(edge.right for edge in intent.edges if edge.how in ("anti", "semi")),
+    )
     return _pass(request, asking, Cursor(request.goal, tokens), prior)
 
 
@@ -99,6 +108,7 @@ def _one(r: Reading, start: int) -> None:
         r.asking.refuse(r.cur.span(start), reason)
         return
     for production in _PRODUCTIONS:
+        saved = r.intent.saved()
         try:
             if production(r):
                 return
@@ -106,6 +116,7 @@ def _one(r: Reading, start: int) -> None:
             r.cur.at = _boundary(r, max(r.cur.at, start + 1))
             return
         r.cur.at = start
+        r.intent.restore(saved)
     r.cur.at = _boundary(r, start)
     r.asking.refuse(r.cur.span(start), "these words name nothing that is in scope and nothing that can be done")
 

@@ -8,7 +8,7 @@ from agent_etl.agents.rules.asking import Asking, Unclear
 from agent_etl.agents.rules.cursor import Cursor
 from agent_etl.agents.rules.expressions import Expr, Ref, kind_of
 from agent_etl.agents.rules.ground import STRONG, WEAK, Candidate, columns, entities, unit_of
-from agent_etl.agents.rules.intent import Intent, Measure, Output, Source
+from agent_etl.agents.rules.intent import GroupKey, Intent, Measure, Output, Source
 from agent_etl.agents.rules.lexicon import ARTICLES, BREAKS
 from agent_etl.agents.rules.names import entity_words, slug, stems
 from agent_etl.engine.schema import Table
@@ -26,6 +26,9 @@ class Prior:
     measures: list[Measure] = field(default_factory=list)
     units: dict[Ref, str] = field(default_factory=dict)
     same: list[tuple[Ref, Ref]] = field(default_factory=list)
+    tables: list[Table] = field(default_factory=list)
+    groups: list[GroupKey] = field(default_factory=list)
+    apart: frozenset[str] = frozenset()
 
 
 class Reading:
@@ -43,6 +46,7 @@ class Reading:
         self.target_starts: dict[int, str] = {}
         self.echo: dict[int, str] = {}
         self.current: Source | None = None
+        self.converted: dict[Ref, str] = {}
 
     # -- sources ---------------------------------------------------------------------------------------------------
 
@@ -50,6 +54,12 @@ class Reading:
     def sources(self) -> list[Source]:
         """Every source in scope."""
         return self.intent.sources
+
+    @property
+    def scope(self) -> list[Source]:
+        """The sources whose columns a result can show: not those whose rows must be absent."""
+        apart = {edge.right for edge in self.intent.edges if edge.how in ("anti", "semi")} | self.prior.apart
+        return [source for source in self.sources if source.alias not in apart]
 
     def add_source(self, table: Table, *, listed: bool) -> Source:
         """The source for that table, added when it is new."""
@@ -121,7 +131,7 @@ class Reading:
         `want` are kinds that settle between equal candidates. Raises: Unclear when several columns match.
         """
         start = self.cur.at
-        found = self._column(list(self.sources if sources is None else sources), owner, want, least)
+        found = self._column(list(self.scope if sources is None else sources), owner, want, least)
         if found is None:
             self.cur.at = start
         return found
@@ -232,7 +242,7 @@ class Reading:
 
     def unit(self, one: Candidate) -> str | None:
         """The unit that the goal or the column's name states."""
-        return self.units.get(one.ref) or unit_of(one.column)
+        return self.converted.get(one.ref) or self.units.get(one.ref) or unit_of(one.column)
 
     def equal(self, one: Ref, other: Ref) -> bool:
         """The two columns hold the same value wherever their tables are joined."""

@@ -59,11 +59,34 @@ def roll_up(r: Reading, links: Links, streams: Streams, homes: list[str], involv
     statement = Statement(streams.step(parent.alias), joins=joined(r, lookups, streams, parent))
     for child in children.values():
         statement.joins.append(_attach(r, links, streams, child))
+    wheres = [streams.where(one.condition) for one in outer] + _present(r, links, streams, parent, children)
     values = []
     for measure, part in zip(r.intent.measures, parts, strict=True):
         values.append(part if part is not None else _own(streams, measure))
     named = [_filled(value, children) for value in values]
-    return Rollup(statement, named, [streams.where(one.condition) for one in outer])
+    return Rollup(statement, named, wheres)
+
+
+def _present(
+    r: Reading, links: Links, streams: Streams, parent: Source, children: dict[str, _Child]
+) -> list[str]:
+    """A joined table that nothing is shown of still decides which rows of the parent count. Raises: Unclear."""
+    covered = links.reach(parent.alias) | {one for child in children.values() for e in child.path for one in (e.left, e.right)}
+    conditions: list[str] = []
+    for edge in links.edges:
+        other = next((one for one in (edge.left, edge.right) if one not in covered), None)
+        if other is None:
+            continue
+        seen = edge if edge.right == other else edge.turned()
+        if seen.left not in links.reach(parent.alias):
+            raise r.asking.refuse(links.span_of(r.intent.source(other)), "nothing of this table is used in the totals")
+        missing = links.overlap(seen).left_unmatched
+        if edge.how == "left" or not missing or keep_or_drop(r, links, seen, missing) == "LEFT JOIN":
+            streams.step(other)
+            continue
+        on = " AND ".join(f"{streams.full(Ref(other, b))} = {streams.full(Ref(seen.left, a))}" for a, b in seen.pairs)
+        conditions.append(f"EXISTS (SELECT 1 FROM {identifier(streams.step(other))} WHERE {on})")
+    return conditions
 
 
 def _parent(r: Reading, links: Links, homes: list[str], involved: list[Source]) -> Source:

@@ -144,6 +144,11 @@ def _add_dedupe(
     r: Reading, source: Source | None, keys: list[Expr], rule: tuple[Ref | None, bool] | None, start: int
 ) -> None:
     alias = source.alias if source is not None else _only(r, keys, start)
+    if alias == "all":
+        if keys:
+            raise r.unknown(start, "a key of duplicates is of one table; name the table")
+        r.intent.dedupes.extend(Dedupe(one.alias, (), None, False, r.phrase) for one in r.sources)
+        return
     if rule is not None and not keys:
         raise r.unknown(start, "keeping one row needs the key that tells duplicates: say `by <column>`")
     if keys and rule is None:
@@ -181,7 +186,7 @@ def _only(r: Reading, keys: list[Expr], start: int) -> str:
         "table",
         r.cur.span(start),
         "Which table's duplicates are dropped?",
-        [(name, r.table(name).name) for name in sorted(named)],
+        [*((name, r.table(name).name) for name in sorted(named)), ("all", "every table's, each on its own")],
     )
     return chosen
 

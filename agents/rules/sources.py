@@ -25,6 +25,7 @@ _OTHER_VERBS = JOIN_VERBS | {"convert", "cast", "rename", "turn", "change", "set
 _OTHER_VERBS |= {"transform", "attach", "relate", "bucket", "round", "equal", "according", "relative", "from"} - {
     "from"
 }
+_DIRECT = frozenset({"upsert", "write", "save", "store", "export"})
 _AS_VERBS = frozenset({"save", "store", "export", "dump", "write", "output", "publish", "persist", "saved", "stored"})
 _IN_VERBS = frozenset({"store", "save", "put", "place", "land", "persist", "stored", "saved"})
 
@@ -39,6 +40,8 @@ def find_targets(r: Reading) -> None:
         if token.kind != "word":
             continue
         if token.low in REPLACE_VERBS and _replaces(tokens, at):
+            r.target_starts[at + 1] = token.low
+        if token.low in _DIRECT and _new_name(r, at + 1):
             r.target_starts[at + 1] = token.low
         if token.low == "into" and verb not in JOIN_VERBS | {"convert", "split", "turn", "bucket", "parse", "cast"}:
             r.target_starts[at + 1] = "into"
@@ -58,6 +61,19 @@ def _replaces(tokens: tuple[Token, ...], at: int) -> bool:
     return not any(token.low == "with" for token in tokens[at + 1 : at + 5])
 
 
+def _new_name(r: Reading, at: int) -> bool:
+    """`upsert orders_enriched by …`, `write customers_safe`: a compound name that no source and no column has."""
+    tokens = r.cur.tokens
+    if at >= len(tokens) or tokens[at].kind != "word" or "_" not in tokens[at].text:
+        return False
+    follower = tokens[at + 1].low if at + 1 < len(tokens) else ""
+    if follower not in ("", ".", ";", ",", "by", "on", "in", "as", "then", "and", "using", "key"):
+        return False
+    name = tokens[at].low
+    tables = r.request.catalogue.tables
+    return not any(name == column.name.lower() for table in tables for column in table.columns)
+
+
 def _destination_follows(tokens: tuple[Token, ...], at: int) -> bool:
     return at < len(tokens) and tokens[at].kind in ("word", "place", "string")
 
@@ -68,7 +84,7 @@ def find_sources(r: Reading) -> None:
     while not r.cur.done:
         start = r.cur.at
         try:
-            if not (r.cur.low() in READ_VERBS | {"from"} and _list_here(r, register=True)):
+            if not (r.cur.low() in READ_VERBS | {"from"} and _list_here(r)):
                 r.cur.at = start + 1
         except Unclear:
             r.cur.at = start + 1
@@ -76,6 +92,10 @@ def find_sources(r: Reading) -> None:
     _mentioned(r, exact=True)
     if not any(source.listed for source in r.sources):
         _mentioned(r, exact=False)
+    for table in r.prior.tables:
+        r.add_source(table, listed=False)
+    if not r.sources and len(r.request.catalogue.tables) == 1:
+        r.add_source(r.request.catalogue.tables[0], listed=False)
     r.cur.at = 0
 
 
@@ -160,15 +180,16 @@ def _choose(r: Reading, found: list[Table], at: tuple[int, int]) -> Table:
 
 def read_source(r: Reading) -> bool:
     """`load A, B and C from D`, `from A and B`. Raises: Unclear for a name that no source holds."""
-    if r.cur.low() not in READ_VERBS | {"from"}:
-        return False
-    return _list_here(r, register=True)
+    if r.cur.low() in READ_VERBS | {"from"}:
+        return _list_here(r)
+    # `rename a to b in orders.csv`
+    return r.cur.low() in ("of", "in", "for", "using", "over") and r.cur.kind(1) == "place" and _list_here(r)
 
 
-def _list_here(r: Reading, *, register: bool) -> bool:
+def _list_here(r: Reading) -> bool:
     r.cur.next()
     r.cur.take("in", "up")
-    r.cur.skip(ARTICLES | {"all", "every", "only", "just"} - {"only", "just"})
+    r.cur.skip(ARTICLES | {"all", "every"})
     items: list[tuple[int, int, list[str]]] = []
     while True:
         before = r.cur.at
@@ -240,7 +261,8 @@ def _place(r: Reading) -> str | None:
 
 
 def _register(r: Reading, words: list[str], place: str | None, at: tuple[int, int]) -> None:
-    found = tables_named(r, words, place)
+    # `orders.csv and the customers table from Postgres`: the place is of the names that it can hold.
+    found = tables_named(r, words, place) or (tables_named(r, words) if r.cur.tokens[at[0]].kind == "place" else [])
     if len(found) == 1:
         r.add_source(found[0], listed=True)
         return

@@ -2,7 +2,7 @@
 
 from agent_etl.agents.rules.expressions import Ref, build, column, text
 from agent_etl.agents.rules.filters import add_condition, read_anti
-from agent_etl.agents.rules.lexicon import ARTICLES, BREAKS, READ_VERBS
+from agent_etl.agents.rules.lexicon import ARTICLES, BREAKS, READ_VERBS, SEPARATORS
 from agent_etl.agents.rules.reading import Reading
 
 __all__ = ["read_subject"]
@@ -11,7 +11,10 @@ __all__ = ["read_subject"]
 def read_subject(r: Reading) -> bool:
     """A table as the subject of what follows, maybe with a value before it. Raises: Unclear."""
     start = r.cur.at
-    r.cur.take_any(READ_VERBS | {"list", "show", "find", "which", "what", "give", "report", "are", "keep", "only"})
+    if start and r.cur.tokens[start - 1].low not in SEPARATORS:
+        # A table's name in the middle of words that were understood without it: what it should do is unknown.
+        return _adjective(r, start)
+    r.cur.take_any(READ_VERBS | {"list", "show", "find", "which", "what", "give", "report"})
     r.cur.skip(ARTICLES | {"me", "all", "every", "us", "each"})
     source = r.take_entity(least=0.8)
     if source is not None:

@@ -8,6 +8,8 @@ from agent_etl.agents.rules.intent import TargetSpec
 from agent_etl.agents.rules.lexicon import (
     APPEND_VERBS,
     ARTICLES,
+    BREAKS,
+    ELSEWHERE,
     MERGE_VERBS,
     PRONOUNS,
     READ_VERBS,
@@ -52,6 +54,10 @@ def read_target(r: Reading) -> bool:
         if r.cur.at in r.target_starts and verb in REPLACE_VERBS:
             break
         r.cur.skip(PRONOUNS | RESULT_WORDS | ARTICLES | {"out", "down", "final", "resulting", "of", "as"} - {"as"})
+    early: tuple[tuple[str, tuple[int, int]], ...] = ()
+    if verbs and verbs[-1] in MERGE_VERBS and r.cur.low() in ("by", "on"):
+        # `upsert by order_id into x`
+        early = _keys(r)
     if r.cur.at not in r.target_starts:
         if not r.cur.take("into", "to", "onto", "as", "in", "->") or r.cur.at not in r.target_starts:
             r.cur.at = start
@@ -60,7 +66,7 @@ def read_target(r: Reading) -> bool:
     if spec is None:
         r.cur.at = start
         return False
-    r.intent.targets.append(_tail(r, spec, start))
+    r.intent.targets.append(_tail(r, replace(spec, key_words=early), start))
     return True
 
 
@@ -164,6 +170,8 @@ def _file(r: Reading, spec: TargetSpec, start: int) -> TargetSpec:
 
 def _name(r: Reading, spec: TargetSpec) -> TargetSpec:
     token = r.cur.next()
+    if token.kind == "word" and (token.low in ELSEWHERE or token.low in BREAKS):
+        raise r.unknown(r.cur.at - 1, "nothing of that name can be written to here")
     r.cur.skip({"table"})
     text = token.text
     head, dot, tail = text.partition(".")
@@ -259,7 +267,7 @@ def _keys(r: Reading) -> tuple[tuple[str, tuple[int, int]], ...]:
     while r.cur.kind() in ("word", "string"):
         first = r.cur.at
         r.cur.next()
-        while r.cur.kind() == "word" and r.cur.low() not in ("and", "then", "sorted", "with", "in", "as", "longest"):
+        while r.cur.kind() == "word" and r.cur.low() not in ("and", "then", "sorted", "with", "in", "as", "longest", "into"):
             r.cur.next()
         found.append((r.cur.quote(first), r.cur.span(first)))
         at = r.cur.at
