@@ -95,11 +95,20 @@ def repair_question(failure: StepFailure, repairs: Sequence[Repair]) -> Question
     )
     return Question(
         id=f"repair_{failure.fingerprint[:12]}",
-        text=f"Step {failure.step} failed: {failure.message}. What should be done?",
+        text=f"Step {failure.step} failed: {failure.message.rstrip('.')}{_told(failure)}. What should be done?",
         quote=failure.step,
         span=(0, 0),
         options=(*options, Option(STOP, "stop here and leave the run failed")),
     )
+
+
+def _told(failure: StepFailure) -> str:
+    named = [
+        f"{name} {failure.fields[name]}"
+        for name in ("column", "line", "type", "found", "rows")
+        if name in failure.fields
+    ]
+    return f" ({', '.join(named)})" if named else ""
 
 
 def accept_answers(questions: Sequence[Question], answers: Mapping[str, str]) -> dict[str, str]:

@@ -1,26 +1,25 @@
-"""Drafting: a planner's proposal with every answer that is known, and the sources that a plan reads as they are now."""
+"""Drafting: a planner's proposal with every answer that is known."""
 
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from agent_etl.agents.workbench import Workbench
-from agent_etl.engine.probe import SourceProber
-from agent_etl.tools.catalog import survey
-
 from agent_etl.agents.orchestrator import accept_answers
 from agent_etl.agents.planner import PlanDraft, Planner, PlanRequest
+from agent_etl.agents.workbench import Workbench
 from agent_etl.connectors.registry import open_connections
-from agent_etl.engine.errors import NotFound, UsageError
+from agent_etl.engine.errors import UsageError
 from agent_etl.engine.goal import Question
-from agent_etl.engine.plan import Extract, Plan
-from agent_etl.engine.ports import Connections
-from agent_etl.engine.schema import Catalogue, Table
+from agent_etl.engine.plan import Plan
+from agent_etl.engine.probe import SourceProber
+from agent_etl.engine.schema import Catalogue
 from agent_etl.engine.settings import load_settings
+from agent_etl.engine.store import RunStore
 from agent_etl.graphs.proving import prove
+from agent_etl.tools.catalog import describe_plan_sources, survey
 
-__all__ = ["Drafted", "described", "draft_plan", "drafted", "rules_planner", "sources_of", "unfitting"]
+__all__ = ["Drafted", "draft_plan", "drafted", "rules_planner", "unfitting"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,37 +67,12 @@ def unfitting(questions: tuple[Question, ...], given: Mapping[str, str]) -> Usag
     return UsageError("The answer fits no open question", got=sorted(given), valid=[q.id for q in questions])
 
 
-def sources_of(plan: Plan, base: Catalogue, connections: Connections) -> Catalogue:
-    """The catalogue with the plan's sources as they are now, read by the plan's own options."""
-    tables = {(table.connection, table.dataset): table for table in base.tables}
-    kinds = dict(base.connections)
-    missing = [*base.missing]
-    for step in plan.extracts:
-        table = described(step, connections)
-        kinds[step.source] = connections[step.source].kind
-        if table is None:
-            tables.pop((step.source, step.dataset), None)
-            missing.append(step.dataset)
-        else:
-            tables[step.source, step.dataset] = replace(table, connection=step.source, dataset=step.dataset)
-    for load in plan.loads:
-        kinds[load.target] = connections[load.target].kind
-    return Catalogue(tuple(tables.values()), kinds, base.default_target, tuple(missing))
-
-
-def described(step: Extract, connections: Connections) -> Table | None:
-    """The step's source as it is now; None when it is not there."""
-    try:
-        return connections[step.source].source().describe(step.dataset, step.options or None)
-    except NotFound:
-        return None
-
-
 def rules_planner() -> Planner:
     """The planner that needs no model."""
     from agent_etl.agents.rules.planner import RulesPlanner
 
-    return RulesPlanner()
+    planner: Planner = RulesPlanner()
+    return planner
 
 
 def draft_plan(
@@ -114,8 +88,7 @@ def draft_plan(
     Raises: UsageError for an answer that fits no question. Side effects: reads the sources and targets.
     """
     settings = load_settings(home=home, connections=connections)
-    with closing(open_connections(settings)) as registry:
-        prober = SourceProber(registry, settings)
+    with closing(open_connections(settings)) as registry, closing(SourceProber(registry, settings)) as prober:
         base = Catalogue(())
         if isinstance(goal, Plan):
             draft = PlanDraft(goal.goal, goal)
@@ -127,5 +100,8 @@ def draft_plan(
             draft = made.draft
         if draft.plan is None:
             return draft
-        bench = Workbench(registry, sources_of(draft.plan, base, registry), prober, settings)
-        return replace(draft, findings=(*draft.findings, *prove(draft.plan, bench)))
+        catalogue = describe_plan_sources(draft.plan, registry, base)
+        with RunStore(settings.home, url=settings.store_url) as store:
+            bench = Workbench(registry, catalogue, prober, settings, store)
+            findings = prove(draft.plan, bench)
+        return replace(draft, findings=(*draft.findings, *findings))

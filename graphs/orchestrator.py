@@ -164,7 +164,7 @@ def answer(session: Session, state: State) -> Update:
 def judge_findings(session: Session, state: State) -> Update:
     """Weigh what the agents found: run, ask for approval, or stop."""
     plan_hash = state["plan_hash"]
-    findings = [found for phase in PROVES for found in session.archive.findings(plan_hash, phase)]
+    findings = _findings(session, plan_hash)
     verdict = judge(findings, session.request.approve)
     session.audit("judge", verdict=verdict.action, errors=len(verdict.errors), risks=len(verdict.risks))
     if verdict.action == "stop":
@@ -176,6 +176,13 @@ def judge_findings(session: Session, state: State) -> Update:
     session.tell("approval_asked", plan=plan_hash, risks=[risk.code for risk in verdict.risks])
     session.wait("approval")
     return {"phase": "approve", "prompt": _approval(session, plan_hash, verdict.risks), "reply": {}}
+
+
+def _findings(session: Session, plan_hash: str) -> tuple[Finding, ...]:
+    """What the agents found about a plan, and what its planner said of it."""
+    draft = session.archive.draft()
+    drafted = draft.findings if draft and draft.plan and draft.plan.hash == plan_hash else ()
+    return (*drafted, *(found for phase in PROVES for found in session.archive.findings(plan_hash, phase)))
 
 
 def _approval(session: Session, plan_hash: str, risks: tuple[Finding, ...]) -> dict[str, Any]:
@@ -193,8 +200,7 @@ def decide(session: Session, state: State) -> Update:
     if reply.get("decision") == "reject":
         return {"phase": "finish", "status": "refused", "reply": {}, "prompt": {}}
     plan_hash = state["plan_hash"]
-    found = [finding for phase in PROVES for finding in session.archive.findings(plan_hash, phase)]
-    session.archive.save_seen(finding for finding in found if finding.severity == "risk")
+    session.archive.save_seen(found for found in _findings(session, plan_hash) if found.severity == "risk")
     if reply.get("plan"):
         edited = session.archive.save_plan(Plan.parse(reply["plan"]))
     else:

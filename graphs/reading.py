@@ -59,7 +59,7 @@ def read_run(store: RunStore, row: RunRecord, connections: Mapping[str, str], st
     names = {step.name for step in plan.steps()} if plan else set()
     failure = row.fields.get("failure")
     found = [finding for phase in PROVES for finding in archive.findings(plan_hash, phase)] if plan_hash else []
-    drafted = draft.findings if draft and not found else ()
+    drafted = draft.findings if draft and (draft.plan is None or draft.plan.hash == plan_hash) else ()
     home = store.home
     started, ended = _times(row, status)
     return Run(

@@ -1,7 +1,7 @@
-"""Running, resuming, planning and looking at pipelines."""
+"""Running, resuming and planning pipelines. Looking at runs: graphs/history.py."""
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import closing
 from pathlib import Path
 
 from agent_etl.agents.orchestrator import POLICIES
@@ -9,15 +9,12 @@ from agent_etl.agents.planner import PlanDraft, Planner
 from agent_etl.engine.errors import UsageError
 from agent_etl.engine.observe.events import OnEvent
 from agent_etl.engine.plan import Plan
-from agent_etl.engine.settings import load_settings
-from agent_etl.engine.store import RunStore
 from agent_etl.graphs.driver import Driver, Reply
-from agent_etl.graphs.reading import read_run, summary
 from agent_etl.graphs.request import start_run
-from agent_etl.graphs.result import Run, RunSummary
+from agent_etl.graphs.result import Run
 from agent_etl.graphs.session import open_session
 
-__all__ = ["get_run", "list_runs", "plan_pipeline", "resume_pipeline", "run_pipeline"]
+__all__ = ["plan_pipeline", "resume_pipeline", "run_pipeline"]
 
 Decide = Callable[[Run], "bool | str | Plan"]
 Home = Path | str | None
@@ -113,22 +110,3 @@ def plan_pipeline(
     from agent_etl.graphs.drafting import draft_plan
 
     return draft_plan(goal, connections=connections, planner=planner, answers=answers, home=home)
-
-
-def get_run(run_id: str, *, home: Home = None) -> Run:
-    """A run as it stands. Raises: UnknownRun."""
-    with _store(home) as store:
-        return read_run(store, store.get_run(run_id), {})
-
-
-def list_runs(*, home: Home = None) -> list[RunSummary]:
-    """The home's runs, newest first."""
-    with _store(home) as store:
-        return [summary(store, row) for row in store.list_runs()]
-
-
-@contextmanager
-def _store(home: Home) -> Iterator[RunStore]:
-    settings = load_settings(home=home)
-    with RunStore(settings.home, url=settings.store_url) as store:
-        yield store

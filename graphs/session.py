@@ -6,10 +6,8 @@ from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
-from agent_etl.agents.workbench import Workbench
-from agent_etl.tools.catalog import survey
-
 from agent_etl.agents.planner import Planner, Repair, RepairRequest
+from agent_etl.agents.workbench import Workbench
 from agent_etl.connectors.registry import Registry, open_connections
 from agent_etl.engine.duck import attached, connect
 from agent_etl.engine.errors import AgentEtlError, CheckFailed, StaleRun, Terminal, UsageError
@@ -24,10 +22,13 @@ from agent_etl.engine.stage import Stage
 from agent_etl.engine.store import RunStore
 from agent_etl.engine.tasks import StepFailure, Task
 from agent_etl.graphs.archive import Archive
-from agent_etl.graphs.drafting import described, rules_planner, sources_of
+from agent_etl.graphs.drafting import rules_planner
 from agent_etl.graphs.proving import prove
 from agent_etl.graphs.reading import EVENT
 from agent_etl.graphs.request import Request, settings_for
+from agent_etl.tools.audit import Audit
+from agent_etl.tools.catalog import describe_plan_sources, describe_source, survey
+from agent_etl.tools.run import run_task
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -83,6 +84,7 @@ class Session:
         for (kind, _), value in self._known.items():
             if kind == "executor":
                 value.close()
+        self.prober.close()
         self.connections.close()
         self.store.close()
 
@@ -108,7 +110,9 @@ class Session:
 
     def catalogue(self) -> Catalogue:
         """What the sources hold for the run's goal, surveyed once in this process."""
-        found: Catalogue = self._once("catalogue", "", lambda: survey(self.row.goal, self.connections))
+        found: Catalogue = self._once(
+            "catalogue", "", lambda: survey.by(self.recorder("extract"))(self.row.goal, self.connections)
+        )
         return found
 
     def plan(self, plan_hash: str) -> Plan:
@@ -126,9 +130,20 @@ class Session:
         return self._bench(self.plan(plan_hash))
 
     def _bench(self, plan: Plan) -> Workbench:
-        base = Catalogue(()) if self.request.plan else self.catalogue()
-        catalogue: Catalogue = self._once("sources", plan.hash, lambda: sources_of(plan, base, self.connections))
-        return Workbench(self.connections, catalogue, self.prober, self.settings, store=self.store)
+        def make() -> Workbench:
+            recorder = self.recorder("preflight")
+            base = Catalogue(()) if self.request.plan else self.catalogue()
+            catalogue = describe_plan_sources.by(recorder)(plan, self.connections, base)
+            return Workbench(self.connections, catalogue, self.prober, self.settings, self.store, recorder)
+
+        found: Workbench = self._once("bench", plan.hash, make)
+        return found
+
+    def _look_again(self) -> None:
+        """Forget what the sources looked like: something there is not what it was."""
+        with self._lock:
+            for known in [known for known in self._known if known[0] == "bench"]:
+                del self._known[known]
 
     # What is done
 
@@ -157,7 +172,7 @@ class Session:
         executor = self._executor(plan_hash)
         task = next(task for task in self._once("tasks", plan_hash, executor.tasks) if task.name == step)
         try:
-            executor.run(task)
+            run_task.by(self.recorder(task.kind))(executor, task)
         except UsageError:
             raise
         except AgentEtlError as error:
@@ -188,6 +203,7 @@ class Session:
 
     def repairs(self, plan_hash: str, failure: StepFailure) -> tuple[Repair, ...]:
         """The corrections that the planner knows and that pass the checks themselves, best first."""
+        self._look_again()
         plan = self.plan(plan_hash)
         bench = self._bench(plan)
         steps = {step.name: step for step in plan.steps()}
@@ -208,7 +224,7 @@ class Session:
     def _source_now(self, step: Extract | Load) -> Table | None:
         if isinstance(step, Load):
             return self.connections[step.target].target().existing(step.table)
-        return described(step, self.connections)
+        return describe_source.by(self.recorder("extract"))(step, self.connections)
 
     # What is told
 
@@ -229,6 +245,10 @@ class Session:
     def stop(self) -> None:
         """Let every task stop at its next step, so that its target rolls back. Nothing more is started."""
         self._stopped = True
+
+    def recorder(self, actor: str) -> Audit:
+        """Keeps an agent's tool calls in the run's audit."""
+        return Audit(self.store, self.run_id, actor)
 
     def audit(self, action: str, /, **detail: Any) -> None:
         """Add one row to the run's audit."""

@@ -1,0 +1,152 @@
+"""Pipelines that correct themselves, and ask where rows or meanings are at stake."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from agent_etl import Plan, resume_pipeline, run_pipeline
+from agent_etl.engine.store import RunStore
+
+LATE = """
+name: late
+extracts:
+- name: readings
+  source: here
+  dataset: readings.csv
+  options: {types: {id: BIGINT, value: BIGINT}}
+  expect: {id: BIGINT, value: BIGINT}
+LOADS
+"""
+COPY = "loads: [{name: load, from: readings, target: warehouse, table: readings, mode: replace}]"
+SUM = """
+transforms: [{name: totals, sql: "SELECT sum(value) AS total FROM readings"}]
+loads: [{name: load, from: totals, target: warehouse, table: totals, mode: replace}]
+"""
+
+
+def rows(home: Path, query: str) -> list[tuple[Any, ...]]:
+    with duckdb.connect(str(home / "warehouse.duckdb"), read_only=True) as connection:
+        return connection.execute(query).fetchall()
+
+
+def readings(*late: str) -> None:
+    lines = [f"{number},{number % 10}" for number in range(30_000)]
+    Path("readings.csv").write_text("\n".join(["id,value", *lines, *late]) + "\n")
+
+
+def option(run: Any, words: str) -> dict[str, str]:
+    """The answer that chooses the one offered repair with these words."""
+    (question,) = run.questions
+    (value,) = [each.value for each in question.options if words in each.label]
+    return {question.id: value}
+
+
+@pytest.mark.parametrize(("late", "kind"), [("30000,2.5", "DOUBLE"), ("30000,n/a", "VARCHAR")])
+def test_a_column_whose_type_breaks_late_is_widened(home: Path, late: str, kind: str) -> None:
+    """Line 30,002 does not fit: the run asks, then every row is loaded under the type that fits."""
+    readings(late)
+    waiting = run_pipeline(Plan.parse(LATE.replace("LOADS", COPY)))
+    assert (waiting.status, waiting.waits_for) == ("waiting", "answers")
+    run = resume_pipeline(waiting.run_id, answers=option(waiting, f"as {kind}"))
+    assert run.status == "succeeded", run.report()
+    assert len(run.repairs) == 1
+    assert rows(home, "SELECT count(*), max(id) FROM readings") == [(30_001, 30_000)]
+    assert rows(
+        home, "SELECT data_type FROM duckdb_columns() WHERE table_name = 'readings' AND column_name = 'value'"
+    ) == [(kind,)]
+
+
+def test_rows_that_do_not_fit_are_set_aside_only_when_agreed(home: Path) -> None:
+    """Where text would break the sum, setting the rows aside is the only offer, under every policy, and is counted."""
+    readings("30000,n/a", "30001,7")
+    waiting = run_pipeline(Plan.parse(LATE.replace("LOADS", SUM)), approve="auto")
+    assert waiting.waits_for == "answers"
+    assert [each.value for each in waiting.questions[0].options] == ["1", "stop"]
+    run = resume_pipeline(waiting.run_id, decision="approve")
+    assert run.status == "succeeded", run.report()
+    assert rows(home, "SELECT CAST(total AS INT) FROM totals") == [(135_007,)]
+    assert {task.step: task.quarantined for task in run.tasks}["readings"] == 1
+
+
+def test_widening_needs_no_question_under_auto(home: Path) -> None:
+    """Under `auto` a type that loses nothing is widened at once, and the report says so."""
+    readings("30000,2.5")
+    run = run_pipeline(Plan.parse(LATE.replace("LOADS", SUM)), approve="auto")
+    assert run.status == "succeeded", run.report()
+    assert "DOUBLE" in run.repairs[0]
+    assert run.repairs[0] in run.report()
+
+
+def test_a_person_may_stop_instead(home: Path) -> None:
+    """Who wants no repair leaves the run failed, with the failure told, and no target."""
+    readings("30000,n/a")
+    waiting = run_pipeline(Plan.parse(LATE.replace("LOADS", COPY)))
+    run = resume_pipeline(waiting.run_id, decision="reject")
+    assert run.status == "failed"
+    assert run.failure is not None
+    assert run.failure.fields["column"] == "value"
+    with duckdb.connect(str(home / "warehouse.duckdb")) as connection:
+        assert connection.execute("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'readings'").fetchall() == [
+            (0,)
+        ]
+
+
+@pytest.mark.parametrize("approve", ["risky", "auto"])
+def test_a_renamed_source_column_is_found_again(home: Path, approve: str) -> None:
+    """A saved plan over a column that was renamed asks, under every policy, whether the new name is the same."""
+    Path("sales.csv").write_text("id,region,amount_usd\n1,north,10\n2,south,20\n")
+    plan = Plan.parse(
+        """
+name: saved
+extracts:
+- {name: sales, source: here, dataset: sales.csv, where: amount > 5,
+   expect: {id: BIGINT, region: VARCHAR, amount: BIGINT}}
+transforms: [{name: totals, sql: "SELECT region, sum(amount) AS total FROM sales GROUP BY region"}]
+loads: [{name: load, from: totals, target: warehouse, table: totals, mode: replace}]
+"""
+    )
+    waiting = run_pipeline(plan, approve=approve)
+    assert waiting.waits_for == "answers", waiting.report()
+    run = resume_pipeline(waiting.run_id, answers=option(waiting, "amount_usd"))
+    assert run.status == "succeeded", run.report()
+    assert rows(home, "SELECT region, CAST(total AS INT) FROM totals ORDER BY 1") == [("north", 10), ("south", 20)]
+
+
+@pytest.mark.parametrize(("approve", "asks"), [("risky", True), ("auto", False)])
+def test_a_target_that_lacks_a_column_gets_it(home: Path, approve: str, asks: bool) -> None:
+    """A new column is added to the target, after asking unless the policy is auto; old rows keep their values."""
+    text = "name: p\nextracts: [{name: s, source: here, dataset: s.csv}]\n"
+    text += "loads: [{name: load, from: s, target: warehouse, table: t, mode: append}]\n"
+    Path("s.csv").write_text("id\n1\n")
+    assert run_pipeline(Plan.parse(text)).status == "succeeded"
+    Path("s.csv").write_text("id,note\n2,new\n")
+    run = run_pipeline(Plan.parse(text), approve=approve)
+    if asks:
+        assert run.waits_for == "answers"
+        assert rows(home, "SELECT * FROM t") == [(1,)]
+        run = resume_pipeline(run.run_id, answers=option(run, "note"))
+    assert run.status == "succeeded", run.report()
+    assert rows(home, "SELECT id, note FROM t ORDER BY id") == [(1, None), (2, "new")]
+
+
+@pytest.fixture
+def flaky(pg_url: str) -> Iterator[Any]:
+    """A proxy before a real PostgreSQL with one table."""
+    import psycopg
+    from harness.proxy import Proxy
+
+    with psycopg.connect(pg_url, autocommit=True) as connection:
+        connection.execute("CREATE TABLE items AS SELECT n AS id, 'x' || n AS name FROM generate_series(1, 1000) n")
+    yield Proxy, pg_url
+
+
+def test_repairs_are_audited(home: Path) -> None:
+    """Which repair was offered and applied, and why, stands in the audit."""
+    readings("30000,2.5")
+    run = run_pipeline(Plan.parse(LATE.replace("LOADS", SUM)), approve="auto")
+    with RunStore(home) as store:
+        acts = [row.action for row in store.audit_rows(run.run_id) if row.actor == "orchestrator"]
+    assert {"repairs", "repair"} <= set(acts)
