@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from agent_etl.agents.planner import PlanDraft
     from agent_etl.engine.errors import AgentEtlError
     from agent_etl.engine.plan import Plan
+    from agent_etl.graphs.history import get_run, list_runs
     from agent_etl.graphs.result import Run
-    from agent_etl.graphs.run import get_run, list_runs, plan_pipeline, resume_pipeline, run_pipeline
+    from agent_etl.graphs.run import plan_pipeline, resume_pipeline, run_pipeline
 
     __version__: str
 
@@ -38,8 +39,8 @@ _HOMES = {
     "Plan": "agent_etl.engine.plan",
     "PlanDraft": "agent_etl.agents.planner",
     "Run": "agent_etl.graphs.result",
-    "get_run": "agent_etl.graphs.run",
-    "list_runs": "agent_etl.graphs.run",
+    "get_run": "agent_etl.graphs.history",
+    "list_runs": "agent_etl.graphs.history",
     "plan_pipeline": "agent_etl.graphs.run",
     "resume_pipeline": "agent_etl.graphs.run",
     "run_pipeline": "agent_etl.graphs.run",

@@ -65,7 +65,7 @@ class Relation:
 
     columns: tuple[Column, ...]
     sql: str | None = None
-    open: Callable[[], pa.RecordBatchReader] | None = None
+    open: "Callable[[], pa.RecordBatchReader] | None" = None
     casts: Mapping[str, str] = field(default_factory=dict)
     rejects: str | None = None
     total: str | None = None

@@ -11,10 +11,11 @@ from agent_etl.engine.goal import Finding, Question, Refusal
 from agent_etl.engine.observe.events import Event
 from agent_etl.engine.plan import Load, Plan
 from agent_etl.engine.tasks import StepFailure, TaskResult
-from agent_etl.graphs.lineage import Lineage, lineage
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from agent_etl.graphs.lineage import Lineage
 
 __all__ = ["LoadDone", "Run", "RunSummary", "Status"]
 
@@ -97,8 +98,10 @@ class Run:
         """Everything that the run told, oldest first."""
         return self.read_events()
 
-    def lineage(self) -> tuple[Lineage, ...]:
+    def lineage(self) -> "tuple[Lineage, ...]":
         """For each target: where its rows come from and the steps between."""
+        from agent_etl.graphs.lineage import lineage
+
         return lineage(self.plan) if self.plan else ()
 
     def explain(self) -> str:
