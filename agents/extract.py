@@ -61,10 +61,10 @@ def _changed(step: Extract, table: Table) -> list[Finding]:
             hint = f"it may be {' or '.join(near)} now" if near else f"its columns are {', '.join(new[:12])}"
             findings.append(Finding("error", "schema_changed", step.name, message, hint, "expect", evidence))
         elif column.type != kind:
-            evidence = (("column", name), ("expected", kind), ("found", column.type))
+            kinds = (("column", name), ("expected", kind), ("found", column.type))
             message = f"{name} of {step.dataset} is {column.type} now, the plan was made for {kind}"
             hint = "take the new type into the plan's expect, or cast the column"
-            findings.append(Finding("error", "schema_changed", step.name, message, hint, "expect", evidence))
+            findings.append(Finding("error", "schema_changed", step.name, message, hint, "expect", kinds))
     return findings
 
 

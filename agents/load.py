@@ -15,6 +15,8 @@ from agent_etl.tools.measure import capabilities, existing, fits, target_duplica
 
 __all__ = ["prove"]
 
+Evidence = tuple[tuple[str, str], ...]
+
 
 def prove(plan: Plan, workbench: Workbench) -> tuple[Finding, ...]:
     """Findings about the loads: target, mode, key, columns, limits, and rows at stake.
@@ -194,8 +196,8 @@ class _Proof:
             if place is not None and not fits(column.type, place.type):
                 message = f"{column.name} is {column.type} and {step.table} in {step.target} keeps {place.type}"
                 hint = f"cast it to {place.type} in the plan, or load into another table"
-                evidence = (("column", column.name), ("data", column.type), ("target", place.type))
-                found.append(self._error("type_not_lossless", message, hint, "table", evidence))
+                kinds = (("column", column.name), ("data", column.type), ("target", place.type))
+                found.append(self._error("type_not_lossless", message, hint, "table", kinds))
         given = {column.name.lower() for column in columns}
         for place in there.columns:
             if not place.nullable and place.name.lower() not in given:
@@ -203,10 +205,8 @@ class _Proof:
                 found.append(Finding("note", "target_column_unfilled", step.name, message, "", "table"))
         return found
 
-    def _error(
-        self, code: str, message: str, hint: str, field: str, evidence: tuple[tuple[str, str], ...] = ()
-    ) -> Finding:
+    def _error(self, code: str, message: str, hint: str, field: str, evidence: Evidence = ()) -> Finding:
         return Finding("error", code, self.step.name, message, hint, field, evidence)
 
-    def _risk(self, code: str, message: str, field: str, evidence: tuple[tuple[str, str], ...] = ()) -> Finding:
+    def _risk(self, code: str, message: str, field: str, evidence: Evidence = ()) -> Finding:
         return Finding("risk", code, self.step.name, message, "", field, evidence)

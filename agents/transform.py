@@ -1,4 +1,4 @@
-"""The transform agent proves that a plan's SQL is allowed, binds, counts every row once and gives the same each time."""
+"""The transform agent proves that a plan's SQL is allowed, binds and counts every row once."""
 
 from collections.abc import Iterator
 
@@ -74,7 +74,7 @@ def _total(step: Transform, node: exp.Query, order: exp.Order, grain: Grain) -> 
         names += [one.alias for one in selected if isinstance(one, exp.Alias) and text_of(one.this) == text_of(key)]
     if any(isinstance(item.this, exp.Var) and item.this.name.upper() == "ALL" for item in order.expressions):
         names = [one.alias_or_name for one in selected]
-    return grain.key(step.name, names).unique is True if names else False
+    return grain.sorts(step.name, names)
 
 
 def _orders(step: Transform, query: exp.Query) -> Iterator[Finding]:

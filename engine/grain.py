@@ -54,6 +54,14 @@ class Grain:
         sure = found.proven is False and not shape.partial and not any(base.partial for base in shape.bases)
         return KeyProof(False if sure else None, filled, facts or found.facts)
 
+    def sorts(self, step: str, columns: Sequence[str]) -> bool:
+        """Whether those columns tell all rows of a step apart, those that its own limit leaves out included."""
+        shape = self.shapes.get(step)
+        if shape is None:
+            return False
+        whole = replace(shape, one_row=False)
+        return whole.unique([shape.origin(name) for name in columns], self.prober).proven is True
+
     def _measured(self, shape: Shape, origins: Sequence[Origin | None]) -> KeyFacts | None:
         """Facts of the key in its source table, seen through the groups that were made of it."""
         atoms = [_source_atom(origin) for origin in origins]

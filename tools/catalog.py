@@ -141,7 +141,7 @@ class _Survey:
             names = here.source().tables()
         except (NotFound, UsageError):
             return
-        for name in self.wanted.among(names):
+        for name in filter(self.wanted.likely, names):
             self._add(here, name, required=self.wanted.exactly(name))
 
     def _whole(self, connection: Connection, *, named: bool) -> bool:
@@ -157,7 +157,7 @@ class _Survey:
             if named:
                 raise
             return False  # the goal can do without it
-        return True
+        return bool(names)
 
     def _add(self, connection: Connection, dataset: str, *, required: bool) -> bool:
         if (connection.name, dataset) in self.tables:

@@ -13,10 +13,13 @@ _SHORTEST = 3
 
 
 class Wanted:
-    """The words of a goal, and what it names with dots."""
+    """The words of a goal outside of paths and URLs, and what it names with dots."""
 
     def __init__(self, goal: str, mentioned: Iterable[Mention]) -> None:
-        self._words = frozenset(_stem(word) for word in _parts(goal))
+        mentioned = tuple(mentioned)
+        spans = [mention.span for mention in mentioned if mention.kind != "name"]
+        spoken = "".join(" " if any(a <= at < b for a, b in spans) else letter for at, letter in enumerate(goal))
+        self._words = frozenset(_stem(word) for word in _parts(spoken))
         names = [mention.text.lower() for mention in mentioned if mention.kind == "name"]
         self._names = frozenset(names)
         self._heads = frozenset(name.partition(".")[0] for name in names)
@@ -37,6 +40,11 @@ class Wanted:
             return True
         parts = [_stem(part) for part in _parts(Table("", dataset, ()).name)]
         return any(part in self._words for part in parts if len(part) >= _SHORTEST)
+
+    def likely(self, dataset: str) -> bool:
+        """Whether the goal says what the dataset's name ends with (`customers` for `raw_customers`), or all of it."""
+        parts = [_stem(part) for part in _parts(Table("", dataset, ()).name) if not part.isdigit()]
+        return self.exactly(dataset) or (bool(parts) and (parts[-1] in self._words or self._words.issuperset(parts)))
 
     def among(self, datasets: Iterable[str]) -> tuple[str, ...]:
         """The datasets that the goal may mean, in their order."""
