@@ -70,13 +70,15 @@ class Catalogue:
     """What a survey saw: source tables; tables that exist in targets; the connections' names and kinds.
 
     `connections` maps a name to its kind: `files`, `sqlite`, `duckdb`, `postgres`. `default_target` is the
-    connection that a load without a stated target goes to.
+    connection that a load without a stated target goes to. `missing` are files and databases that the goal names but
+    that are nowhere. `places` says which connection a database file in the goal's words is (`shop.sqlite`: `shop`).
     """
 
     tables: tuple[Table, ...]
     connections: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     default_target: str = "warehouse"
     missing: tuple[str, ...] = ()
+    places: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     def named(self, name: str) -> tuple[Table, ...]:
         """Every table whose dataset, `connection.dataset` or bare name equals `name`, ignoring case."""

@@ -1,7 +1,8 @@
 """The verb that surveys: what the goal's words may mean among files, folders, URLs and connections."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from urllib.parse import unquote, urlsplit
 
 from agent_etl.engine.errors import AgentEtlError, ConnectionLost, NotFound, SourceError, UsageError
 from agent_etl.engine.mentions import Mention, mentions
@@ -70,6 +71,7 @@ class _Survey:
         self.tables: dict[tuple[str, str], Table] = {}
         self.kinds: dict[str, str] = {}
         self.missing: list[str] = []
+        self.places: dict[str, str] = {}
 
     def run(self) -> Catalogue:
         for mention in self.mentioned:
@@ -82,7 +84,8 @@ class _Survey:
                 self._folder_files(connection)
             else:
                 self._whole(connection, named=self.wanted.names(name))
-        return Catalogue(tuple(self.tables.values()), self.kinds, missing=tuple(dict.fromkeys(self.missing)))
+        missing = tuple(dict.fromkeys(self.missing))
+        return Catalogue(tuple(self.tables.values()), self.kinds, missing=missing, places=self.places)
 
     def _place(self, mention: Mention) -> None:
         """A file, glob, folder or URL that the goal spells out."""
@@ -110,9 +113,23 @@ class _Survey:
         return self._whole(connection, named=True)
 
     def _database(self, path: str) -> bool:
-        connection = self.connections[path]
-        self.kinds[connection.name] = connection.kind
-        return self._whole(connection, named=True)
+        """A database file: of the current directory, else what a connection is, else in a folder connection."""
+        for place in (path, *self._databases(path)):
+            connection = self.connections[place]
+            if self._whole(connection, named=True):
+                self.kinds[connection.name] = connection.kind
+                self.places[path] = connection.name
+                return True
+        return False
+
+    def _databases(self, path: str) -> Iterator[str]:
+        names = [name for name in self.connections.names() if name != HERE]
+        for name in names:
+            if self.connections[name].url.endswith("/" + path):
+                yield name
+        for name in names:
+            if self.connections[name].kind == "files" and not path.startswith("/"):
+                yield unquote(urlsplit(self.connections[name].url).path) + path
 
     def _folder(self, path: str) -> bool:
         """The data files of a folder, as datasets of the current directory."""

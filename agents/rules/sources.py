@@ -58,7 +58,11 @@ def find_targets(r: Reading) -> None:
 
 def _replaces(tokens: tuple[Token, ...], at: int) -> bool:
     """`replace X`, not `replace X with Y`."""
-    return not any(token.low == "with" for token in tokens[at + 1 : at + 5])
+    for place, token in enumerate(tokens[at + 1 : at + 5], start=at + 1):
+        if token.low == "with":
+            follower = tokens[place + 1].low if place + 1 < len(tokens) else ""
+            return follower in ("it", "them", "the", "this", "these")
+    return True
 
 
 def _new_name(r: Reading, at: int) -> bool:
@@ -84,7 +88,7 @@ def find_sources(r: Reading) -> None:
     while not r.cur.done:
         start = r.cur.at
         try:
-            if not (r.cur.low() in READ_VERBS | {"from"} and _list_here(r)):
+            if not read_source(r):
                 r.cur.at = start + 1
         except Unclear:
             r.cur.at = start + 1
@@ -160,6 +164,8 @@ def same_place(r: Reading, connection: str, place: str) -> bool:
     """The words name that connection: its name, its kind, or its database file."""
     wanted, have = place.lower().rstrip("/"), connection.lower().rstrip("/")
     if wanted == have or have.endswith("/" + wanted) or wanted.endswith("/" + have):
+        return True
+    if r.request.catalogue.places.get(place) == connection:
         return True
     kind = r.request.catalogue.connections.get(connection, "")
     aliases = {"postgresql": "postgres", "pg": "postgres", "sqlite3": "sqlite"}
