@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
-
-import pyarrow as pa
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from agent_etl.engine.errors import AgentEtlError
 from agent_etl.engine.schema import Column, Table
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 __all__ = [
     "Capabilities",
