@@ -76,7 +76,9 @@ def old_file(path: Path, kind: FileKind, entry: Entry | None) -> Old:
     options: dict[str, object] = {}
     if entry is not None and kind.format != "parquet":
         options["types"] = {column.name: column.type for column in entry.columns}
-        if kind.format in {"csv", "tsv"}:
+        if kind.format in {"json", "jsonl"}:
+            options["keys"] = {column.name: column.name for column in entry.columns}
+        else:
             options |= {"delimiter": entry.delimiter, "quote": '"', "header": True}
     found = reader(kind).describe(data, options)
     relation = reader(kind).scan(data, None, found.options)

@@ -17,9 +17,9 @@ __all__ = ["FileSource", "FilesConnection", "reader"]
 class FilesConnection:
     """A named folder. `free`: a user may also name absolute and `../` paths; otherwise nothing outside is reached.
 
-    Read options of a text file (`Extract.options`): delimiter, quote, escape, header, skip, encoding (utf-8, utf-16,
+    Read options (`Extract.options`) of delimited text: delimiter, quote, escape, header, skip, encoding (utf-8, utf-16,
     latin-1), types ({column: type}), null_values, quoted_nulls, max_line, compression (none, gzip, zstd) and on_error
-    (fail, quarantine).
+    (fail, quarantine). Those of JSON: types, keys ({column: key}), compression and on_error. Parquet takes none.
     """
 
     kind = "files"
@@ -117,6 +117,10 @@ def reader(kind: FileKind) -> Format:
         from agent_etl.connectors.parquet import Parquet
 
         return Parquet()
+    if kind.format in {"json", "jsonl"}:
+        from agent_etl.connectors.jsonrecords import JsonRecords
+
+        return JsonRecords()
     from agent_etl.connectors.delimited import Delimited
 
     return Delimited(tabbed=kind.format == "tsv")

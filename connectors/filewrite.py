@@ -42,7 +42,10 @@ def delimiter_of(kind: FileKind) -> str:
 def write(
     cursor: Cursor, select: str, columns: Sequence[Slot], target: Path, kind: FileKind, delimiter: str = ","
 ) -> int:
-    """COPY the query's rows; how many they were. `delimiter` is for delimited text alone. Raises: DuckDB's own error. Side effects: the file."""
+    """COPY the query's rows; how many they were. `delimiter` is for delimited text alone.
+
+    Raises: DuckDB's own error. Side effects: the file.
+    """
     items = [f"{_written(column, position, kind)} AS {quote(column.name)}" for position, column in enumerate(columns)]
     source = f"SELECT {', '.join(items)} FROM ({select}) AS rows_to_write"
     found = cursor.execute(f"COPY ({source}) TO {literal(str(target))} ({_form(kind, delimiter)})").fetchall()
