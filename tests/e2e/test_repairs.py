@@ -1,11 +1,13 @@
 """Pipelines that correct themselves, and ask where rows or meanings are at stake."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 import duckdb
+import psycopg
 import pytest
+from harness.proxy import Fault, Proxy
 
 from agent_etl import Plan, resume_pipeline, run_pipeline
 from agent_etl.engine.store import RunStore
@@ -132,15 +134,29 @@ def test_a_target_that_lacks_a_column_gets_it(home: Path, approve: str, asks: bo
     assert rows(home, "SELECT id, note FROM t ORDER BY id") == [(1, None), (2, "new")]
 
 
-@pytest.fixture
-def flaky(pg_url: str) -> Iterator[Any]:
-    """A proxy before a real PostgreSQL with one table."""
-    import psycopg
-    from harness.proxy import Proxy
-
+@pytest.mark.postgres
+def test_a_dropped_connection_is_tried_again(home: Path, pg_url: str) -> None:
+    """A connection that is cut while rows are read is opened again, without asking, and no row is lost or doubled."""
     with psycopg.connect(pg_url, autocommit=True) as connection:
-        connection.execute("CREATE TABLE items AS SELECT n AS id, 'x' || n AS name FROM generate_series(1, 1000) n")
-    yield Proxy, pg_url
+        connection.execute(
+            "CREATE TABLE items AS SELECT n AS id, repeat('x', 90) AS name FROM generate_series(1, 20000) n"
+        )
+    parts = urlsplit(pg_url)
+    with Proxy.to(parts.hostname or "", parts.port or 5432) as proxy:
+        netloc = f"{parts.netloc.rpartition('@')[0]}@127.0.0.1:{proxy.port}"
+        plan = Plan.parse(
+            "name: p\nextracts: [{name: items, source: shop, dataset: items}]\n"
+            "transforms: [{name: short, sql: SELECT id FROM items}]\n"
+            "loads: [{name: load, from: short, target: warehouse, table: items, mode: replace}]\n"
+        )
+        fault = Fault("cut", after=400_000)
+        proxy.fault = fault
+        run = run_pipeline(plan, connections={"shop": urlunsplit(parts._replace(netloc=netloc))})
+        assert fault.happened.is_set()
+    assert run.status == "succeeded", run.report()
+    assert rows(home, "SELECT count(*), count(DISTINCT id) FROM items") == [(20_000, 20_000)]
+    with RunStore(home) as store:
+        assert "retry" in {row.action for row in store.audit_rows(run.run_id)}
 
 
 def test_repairs_are_audited(home: Path) -> None:
