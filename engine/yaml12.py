@@ -27,6 +27,36 @@ class _Dumper(yaml.SafeDumper):
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012
 
 
+def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
+    """Texts of several lines, SQL above all, as a block that a person can edit."""
+    style = "|" if "\n" in text else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+def _represent_list(dumper: yaml.SafeDumper, values: list[Any]) -> yaml.Node:
+    """Lists of plain values on one line: columns, keys, spans."""
+    flat = not any(isinstance(value, list | dict) or (isinstance(value, str) and "\n" in value) for value in values)
+    return dumper.represent_sequence("tag:yaml.org,2002:seq", values, flow_style=flat)
+
+
+_Dumper.add_representer(str, _represent_text)
+_Dumper.add_representer(list, _represent_list)
+
+
+def _text(dumper: _Dumper, text: str) -> yaml.Node:
+    """A text of several lines as a block, so that SQL is read and edited as SQL."""
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+def _list(dumper: _Dumper, values: list[Any]) -> yaml.Node:
+    """A list of plain values on one line."""
+    plain = not any(isinstance(value, dict) or (isinstance(value, str) and "\n" in value) for value in values)
+    return dumper.represent_sequence("tag:yaml.org,2002:seq", values, flow_style=plain)
+
+
+_Dumper.add_representer(str, _text)
+_Dumper.add_representer(list, _list)
+
 for _tag, _pattern, _first in _CORE:
     for _class in (_Loader, _Dumper):
         _letters = ["" if letter == "\0" else letter for letter in _first]
