@@ -1,11 +1,13 @@
-"""The example shop: three small messy files, made from a seed; the same seed gives the same bytes."""
+"""The example shop: messy files and a customer database, made from a seed; the same seed gives the same bytes."""
 
 import csv
 import io
 import json
+import sqlite3
 from datetime import date, timedelta
 from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 
 __all__ = ["make_shop"]
 
@@ -16,25 +18,29 @@ _LAST = ("Okafor", "Lind", "O'Neil", "Díaz", "Sato", "Berg", "Novak", "Haddad")
 
 
 def make_shop(folder: Path, seed: int = 7, orders: int = 500) -> tuple[Path, ...]:
-    """Write customers.csv, orders.csv and payments.jsonl into `folder`; gives their paths.
+    """Write customers.csv, orders.csv, payments.jsonl and crm.sqlite into `folder`; gives their paths.
 
     The mess is a real shop's: some orders were exported twice, some have no customer or no known one, amounts are
     missing, postal codes begin with zero, names hold commas and quotes, and an order has none or several payments,
-    in cents. Side effects: the three files; one whose content is the same already is left untouched.
+    in cents. crm.sqlite has the same customers with their e-mail addresses and segments.
+    Side effects: the four files; one whose content is the same already is left untouched.
     """
     random = Random(seed)  # noqa: S311
     people = _customers(random, max(orders // 8, 4))
     bought = _orders(random, orders, len(people))
     folder.mkdir(parents=True, exist_ok=True)
     contents = {
-        "customers.csv": _csv(("customer_id", "name", "region", "postal_code", "signed_up_on"), people),
-        "orders.csv": _csv(("order_id", "customer_id", "ordered_on", "status", "amount"), _twice(random, bought)),
-        "payments.jsonl": _payments(random, bought),
+        "customers.csv": _csv(("customer_id", "name", "region", "postal_code", "signed_up_on"), people).encode(),
+        "orders.csv": _csv(
+            ("order_id", "customer_id", "ordered_on", "status", "amount"), _twice(random, bought)
+        ).encode(),
+        "payments.jsonl": _payments(random, bought).encode(),
+        "crm.sqlite": _crm(random, people),
     }
-    for name, text in contents.items():
+    for name, content in contents.items():
         path = folder / name
-        if not path.exists() or path.read_bytes() != text.encode():
-            path.write_bytes(text.encode())
+        if not path.exists() or path.read_bytes() != content:
+            path.write_bytes(content)
     return tuple(folder / name for name in contents)
 
 
@@ -82,6 +88,33 @@ def _payments(random: Random, orders: list[tuple[object, ...]]) -> str:
             payment = {"payment_id": number, "order_id": order_id, "method": method, "amount": share}
             lines.append(json.dumps({**payment, "paid_on": str(ordered_on)}))
     return "\n".join(lines) + "\n"
+
+
+def _crm(random: Random, people: list[tuple[object, ...]]) -> bytes:
+    """An SQLite database: one table, `customers`, with a key; some have no e-mail address."""
+    rows = [
+        (
+            number,
+            name,
+            f"customer{number}@example.com" if random.random() < 0.9 else None,
+            random.choice(("consumer", "business", "partner")),
+            str(signed_up_on),
+        )
+        for number, name, _, _, signed_up_on in people
+    ]
+    with TemporaryDirectory(prefix="agent_etl_") as folder:
+        path = Path(folder) / "crm.sqlite"
+        connection = sqlite3.connect(path)
+        try:
+            connection.execute(
+                "CREATE TABLE customers (customer_id INTEGER PRIMARY KEY, name TEXT NOT NULL, email TEXT, "
+                "segment TEXT NOT NULL, created_on DATE NOT NULL)"
+            )
+            connection.executemany("INSERT INTO customers VALUES (?, ?, ?, ?, ?)", rows)
+            connection.commit()
+        finally:
+            connection.close()
+        return path.read_bytes()
 
 
 def _csv(header: tuple[str, ...], rows: list[tuple[object, ...]]) -> str:
