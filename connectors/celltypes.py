@@ -40,7 +40,10 @@ def fits(cell: str, value: str, kind: str) -> str:
             f"regexp_full_match({cell}, {literal(_NUMBER)}) AND isfinite({value}) AND ({digits} <= 15 OR "
             f"CAST({value} AS VARCHAR) = {cell}) AND ({value} <> 0 OR {digits} = 0)"
         )
-        return f"CASE WHEN strlen({cell}) <= 15 AND isfinite({value}) AND {value} <> 0 THEN true ELSE {exact} END"
+        # Long numbers mostly are the shortest text of their value, as programs print it: no pattern has to be matched.
+        short = f"strlen({cell}) <= 15 AND {value} <> 0"
+        printed = f"strlen({cell}) > 15 AND CAST({value} AS VARCHAR) = {cell}"
+        return f"CASE WHEN isfinite({value}) AND (({short}) OR ({printed})) THEN true ELSE {exact} END"
     if head == "DECIMAL":
         precision, _, scale = kind.partition("(")[2].rstrip(")").partition(",")
         whole = int(precision or 18) - int(scale or (0 if precision else 3))
