@@ -177,7 +177,9 @@ class Plan(_Part):
 
 def _explain(content: dict[str, Any], error: ValidationError) -> PlanError:
     """The first validation problem in the words of a plan: which step, which field, what is valid."""
-    problem = error.errors(include_url=False, include_input=False)[0]
+    problems = error.errors(include_url=False, include_input=False)
+    # A misspelt field is also a missing one: the word that is there is what a person looks for.
+    problem = next((one for one in problems if one["type"] == "extra_forbidden"), problems[0])
     where = [str(part) for part in problem["loc"]]
     step: object = None
     if len(problem["loc"]) >= 2 and isinstance(problem["loc"][1], int):

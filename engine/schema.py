@@ -1,10 +1,14 @@
 """What a table looks like: columns with logical types, keys. A logical type is DuckDB's own name of it."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
 __all__ = ["Catalogue", "Column", "ForeignKey", "Table"]
+
+
+_FILE = re.compile(r"(.+?)\.(?:csv|tsv|txt|json|jsonl|ndjson|parquet)(?:\.(?:gz|zst))?", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +54,8 @@ class Table:
     def name(self) -> str:
         """The bare name that people use: `orders` for `public.orders` and for `data/orders.csv.gz`."""
         last = self.dataset.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]
-        stem, dot, suffix = last.partition(".")
-        known = {"csv", "tsv", "txt", "json", "jsonl", "ndjson", "parquet"}
-        if dot and suffix.split(".")[0].lower() in known:
-            return stem
-        return last.rsplit(".", 1)[-1]
+        file = _FILE.fullmatch(last)
+        return file.group(1) if file else last.rsplit(".", 1)[-1]
 
     def column(self, name: str) -> Column | None:
         """The column of exactly that name, else the only one that differs in case alone, else None."""
