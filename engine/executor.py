@@ -16,7 +16,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_aft
 from agent_etl.engine.addresses import Addresses
 from agent_etl.engine.dag import Dag
 from agent_etl.engine.duck import Cursor, attached, columns_of, connect, quote, run
-from agent_etl.engine.errors import AgentEtlError, Busy, Corrupt, SourceError, Transient, UsageError
+from agent_etl.engine.errors import AgentEtlError, Corrupt, SourceError, Transient, UsageError
 from agent_etl.engine.extraction import compare, extract
 from agent_etl.engine.faults import point
 from agent_etl.engine.fusion import fused_load, streamed
@@ -194,8 +194,8 @@ class Executor:
         result = outcome[0]
         given = stream.rows if relation.open is not None and not result.already else result.rows
         settle(errand, connection, self._store, given, outcome)
-        # A load into the source's own database changes its version; the target's transaction kept the two apart.
-        if origin.url != connection.url and not self._addresses.unchanged(source):
+        # A reader is one snapshot of its database; files may have been rewritten under a long read.
+        if relation.sql is not None and not self._addresses.unchanged(source):
             raise SourceError(
                 "The source changed while it was loaded",
                 step=source.name,
@@ -237,19 +237,22 @@ class Executor:
         self._compare(step)
         source = self._connections[step.source].source()
         with closing(self._cursor()) as cursor:
-            manifest = extract(
+            return extract(
                 step,
                 source,
                 self._addresses.of(step.name),
                 stage=self._stage,
                 cursor=cursor,
+                unchanged=lambda: self._unchanged(step),
                 tell=lambda rows: self._tell("task_progress", step.name, rows=rows),
             )
-        if not self._addresses.unchanged(step):
-            self._stage.discard(manifest.fingerprint)
+
+    def _unchanged(self, step: Extract) -> bool:
+        """Whether the source still is what this run has pinned; if not, the next attempt looks at it anew."""
+        same = self._addresses.unchanged(step)
+        if not same:
             self._compared.discard(step.name)
-            raise Busy("The source changed while it was read", step=step.name, dataset=step.dataset, holder="a writer")
-        return manifest
+        return same
 
     def _compute(self, step: Transform) -> Manifest:
         inputs = self._dag.inputs[step.name]

@@ -7,7 +7,7 @@ from sqlglot import exp
 
 from agent_etl.engine.complaints import nearest
 from agent_etl.engine.duck import Cursor, attached, quote, run
-from agent_etl.engine.errors import SchemaChanged
+from agent_etl.engine.errors import Busy, SchemaChanged
 from agent_etl.engine.manifest import Manifest
 from agent_etl.engine.plan import Extract
 from agent_etl.engine.ports import Relation, Source
@@ -75,11 +75,14 @@ def extract(
     *,
     stage: Stage,
     cursor: Cursor,
+    unchanged: Callable[[], bool],
     tell: Callable[[int], None] | None = None,
 ) -> Manifest:
     """Read the source into a sealed package: rows in = rows out + filtered + quarantined.
 
-    Raises: ReadError, ConnectionLost, CheckFailed when rows went missing, DiskFull. Side effects: the package.
+    A reader is one snapshot of its database; files that DuckDB reads must be `unchanged` when they have been read.
+    Raises: ReadError, ConnectionLost, Busy for files that changed meanwhile, CheckFailed when rows went missing,
+    DiskFull. Side effects: the package.
     """
     relation = scan(step, source)
     columns = chosen(step, relation)
@@ -97,6 +100,8 @@ def extract(
             rows_in = int(run(reader, relation.total, step=step.name).fetchall()[0][0])
             filtered = filtered if counted or not step.where else rows_in - rows - aside
         reconcile_read(step.name, rows_in=rows_in, rows_out=rows, filtered=filtered, quarantined=aside)
+        if relation.sql is not None and not unchanged():
+            raise Busy("The source changed while it was read", step=step.name, dataset=step.dataset, holder="a writer")
         return writer.seal(rows_in=rows_in, filtered=filtered)
 
 
