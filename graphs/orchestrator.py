@@ -28,14 +28,14 @@ Update = dict[str, Any]
 def build_orchestrator() -> CompiledStateGraph[Any, Any, Any, Any]:
     """The subgraph: one node for each of its phases, entered by `phase`."""
     graph = StateGraph(State, context_schema=RunContext)
-    graph.add_node("accept", accept)
+    graph.add_node("accept", _accept)
     acts = {
-        "draft": draft,
-        "answer": answer,
-        "judge": judge_findings,
-        "decide": decide,
+        "draft": _draft,
+        "answer": _answer,
+        "judge": _judge_findings,
+        "decide": _decide,
         "repair": repair,
-        "finish": finish,
+        "finish": _finish,
     }
     for phase, act in acts.items():
         graph.add_node(phase, node(phase, act), input_schema=State)
@@ -51,7 +51,7 @@ def _entry(state: State) -> str:
     return FIRST if state.get("goal") or phase == DONE else phase
 
 
-def accept(state: State, runtime: Runtime[RunContext]) -> Update:
+def _accept(state: State, runtime: Runtime[RunContext]) -> Update:
     """Begin: a goal that came with the input becomes a run of the store; the state keeps its id alone."""
     run_id = state.get("run_id", "")
     if state.get("goal"):
@@ -84,7 +84,7 @@ def accept(state: State, runtime: Runtime[RunContext]) -> Update:
     }
 
 
-def draft(session: Session, state: State) -> Update:
+def _draft(session: Session, state: State) -> Update:
     """Ask the planner; what it cannot ground is asked or refused, and what it made is proved next."""
     wrong = [
         f for agent in PROVES for f in session.archive.findings(state["plan_hash"], agent) if f.severity == "error"
@@ -101,7 +101,7 @@ def draft(session: Session, state: State) -> Update:
     if made.refusals:
         return {"phase": "finish", "status": "refused"}
     if made.questions:
-        return ask(session, made.questions)
+        return _ask(session, made.questions)
     if made.plan is None:
         nothing = Refusal(session.row.goal, (0, len(session.row.goal)), "The planner made no plan and said no reason")
         session.archive.save_draft(PlanDraft(made.goal, None, made.clauses, refusals=(nothing,)))
@@ -123,7 +123,7 @@ def _drafted(session: Session, state: State, plan: Plan) -> Update:
     return {"phase": PROVES[0], "plan_hash": plan_hash, "failure": ""}
 
 
-def ask(session: Session, questions: tuple[Question, ...], problem: str = "") -> Update:
+def _ask(session: Session, questions: tuple[Question, ...], problem: str = "") -> Update:
     """Open these questions and go to the interrupt."""
     session.archive.save_questions(questions)
     for question in questions:
@@ -143,15 +143,15 @@ def ask(session: Session, questions: tuple[Question, ...], problem: str = "") ->
     return {"phase": "ask", "prompt": shown, "reply": {}}
 
 
-def answer(session: Session, state: State) -> Update:
+def _answer(session: Session, state: State) -> Update:
     """Take the answers up: a repair's question chooses the repair, any other leads to a new draft."""
     questions = session.archive.questions()
     try:
         accepted = accept_answers(questions, dict(state["reply"].get("answers") or {}))
     except UsageError as error:
-        return ask(session, questions, str(error))
+        return _ask(session, questions, str(error))
     if not accepted:
-        return ask(session, questions, "No answer was given")
+        return _ask(session, questions, "No answer was given")
     session.working_with(state["plan_hash"])
     session.audit("answers", questions=sorted(accepted))
     session.archive.save_questions(())
@@ -161,7 +161,7 @@ def answer(session: Session, state: State) -> Update:
     return {"phase": "draft", "prompt": {}, "reply": {}}
 
 
-def judge_findings(session: Session, state: State) -> Update:
+def _judge_findings(session: Session, state: State) -> Update:
     """Weigh what the agents found: run, ask for approval, or stop."""
     plan_hash = state["plan_hash"]
     findings = _findings(session, plan_hash)
@@ -193,7 +193,7 @@ def _approval(session: Session, plan_hash: str, risks: tuple[Finding, ...]) -> d
     return prompt("approval", session.run_id, entries, plan_hash=plan_hash, steps=steps, loads=loads)
 
 
-def decide(session: Session, state: State) -> Update:
+def _decide(session: Session, state: State) -> Update:
     """Take the decision up: run what was shown, prove an edited plan, or touch nothing."""
     reply = state["reply"]
     session.audit("decision", decision=reply.get("decision"), plan=state["plan_hash"])
@@ -211,7 +211,7 @@ def decide(session: Session, state: State) -> Update:
     return {"phase": PROVES[0], "plan_hash": edited, "approved": edited, "reply": {}, "prompt": {}}
 
 
-def finish(session: Session, state: State) -> Update:
+def _finish(session: Session, state: State) -> Update:
     """Write the run's end down. Nothing follows."""
     status = state.get("status") or "succeeded"
     session.finish(status, state.get("plan_hash", ""), state.get("failure", "") if status == "failed" else "")

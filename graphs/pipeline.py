@@ -51,8 +51,8 @@ def build_graph(checkpointer: BaseCheckpointSaver[Any] | None = None) -> Compile
     graph.add_node("orchestrator", build_orchestrator())
     for agent in AGENTS[1:]:
         graph.add_node(agent, build_agent(agent))
-    graph.add_node("ask", ask)
-    graph.add_node("approve", approve)
+    graph.add_node("ask", _ask)
+    graph.add_node("approve", _approve)
     graph.add_edge(START, "orchestrator")
     for agent, following in _NEXT.items():
         graph.add_conditional_edges(agent, _actor, list(following))
@@ -65,13 +65,13 @@ def _actor(state: State) -> str:
     return END if state["phase"] == DONE else AGENT[state["phase"]]
 
 
-def ask(state: State) -> dict[str, Any]:
+def _ask(state: State) -> dict[str, Any]:
     """Wait for answers. Nothing else: what follows an interrupt is done by the next node."""
     reply = interrupt(state["prompt"], response_schema=Answers)
     return {"reply": Answers.model_validate(reply).model_dump(), "phase": "answer"}
 
 
-def approve(state: State) -> dict[str, Any]:
+def _approve(state: State) -> dict[str, Any]:
     """Wait for a decision. Nothing else."""
     reply = interrupt(state["prompt"], response_schema=Decision)
     return {"reply": Decision.model_validate(reply).model_dump(exclude_none=True), "phase": "decide"}

@@ -37,14 +37,14 @@ def build_agent(agent: str) -> CompiledStateGraph[Any, Any, Any, Any]:
         if phase in _RUNS:
             _add_running(graph, phase)
         else:
-            act = survey if phase == "survey" else reconcile if phase == "reconcile" else _proving(phase)
+            act = _survey if phase == "survey" else _reconcile if phase == "reconcile" else _proving(phase)
             graph.add_node(phase, node(phase, act), input_schema=State)
             graph.add_edge(phase, END)
     graph.add_conditional_edges(START, lambda state: state["phase"], list(phases))
     return graph.compile(name=agent)
 
 
-def survey(session: Session, state: State) -> Update:
+def _survey(session: Session, state: State) -> Update:
     """See what the sources hold."""
     catalogue = session.catalogue()
     session.tell("survey_done", tables=len(catalogue.tables), missing=list(catalogue.missing))
@@ -62,7 +62,7 @@ def _proving(phase: str) -> Callable[[Session, State], Update]:
     return prove
 
 
-def reconcile(session: Session, state: State) -> Update:
+def _reconcile(session: Session, state: State) -> Update:
     """Compare what was loaded with what was read, and with what the targets say."""
     session.reconcile(state["plan_hash"])
     return {"phase": FOLLOWS["reconcile"]}
@@ -97,11 +97,11 @@ def _add_running(graph: StateGraph[Any, Any, Any, Any], phase: str) -> None:
         return Command(update={"cursor": state["cursor"] + len(ready)}, goto=branches)
 
     graph.add_node(phase, dispatch, destinations=(worker, END))
-    graph.add_node(worker, run_task, input_schema=Branch)
+    graph.add_node(worker, _run_task, input_schema=Branch)
     graph.add_edge(worker, phase)
 
 
-def run_task(state: Branch, runtime: Runtime[RunContext]) -> Update:
+def _run_task(state: Branch, runtime: Runtime[RunContext]) -> Update:
     """One task of the plan, whose output is reused when it is there already. A failure becomes a value."""
     with entered(runtime.context, state["run_id"]) as session:
         failure = session.run_task(state["plan_hash"], state["step"])
