@@ -12,8 +12,9 @@ from agent_etl.exits import Exit
 __all__ = ["GOAL", "demo"]
 
 GOAL = (
-    "Load orders.csv and customers.csv, keep only rows where status is paid, drop duplicate orders, join on customer_id, "
-    "compute the total amount per region and month of ordered_on, sort by month and region, and replace monthly_revenue"
+    "Load orders.csv and customers.csv, keep only rows where status is paid, drop duplicate orders, "
+    "join on customer_id, compute the total amount rounded to 2 decimals per region and month of ordered_on, "
+    "sort by month and region, and replace monthly_revenue"
 )
 
 _MARK = ".agent-etl-demo"
@@ -37,7 +38,6 @@ def demo(folder: Path, *, json: bool = False, quiet: bool = False) -> Exit:
     talk.print(f'\n$ agent-etl run "{GOAL}"\n', markup=False, soft_wrap=True, style="bold")
     with chdir(folder):
         code = Operation(Path(".agent_etl"), json=json, quiet=quiet).run(GOAL, (), (), "risky")
-    out.print(
-        f"\nAll of it is in {folder}/. There: agent-etl runs, agent-etl inspect warehouse", markup=False, soft_wrap=True
-    )
+    there = f"\nAll of it is in {folder}/. There: agent-etl runs, agent-etl inspect warehouse"
+    out.print(there, markup=False, soft_wrap=True)
     return code

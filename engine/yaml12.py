@@ -1,7 +1,7 @@
 """YAML by the core schema of its version 1.2: what a person means by a plain word is what arrives.
 
-PyYAML follows YAML 1.1, where `on` and `no` are booleans, `12:30` is 750, `010` is 8 and `2024-01-01` is no text. A plan
-has a field named `on`, and accepted values such as NO.
+PyYAML follows YAML 1.1, where `on` and `no` are booleans, `12:30` is 750, `010` is 8 and `2024-01-01` is no text. A
+plan has a field named `on`, and accepted values such as NO.
 """
 
 import re
