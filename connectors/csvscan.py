@@ -1,7 +1,7 @@
 """DuckDB's read_csv, told everything: nothing is detected while rows are read."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 
@@ -100,7 +100,8 @@ class CsvScan:
         """
         broken = (
             "SELECT min(e.line) AS line, first(e.column_name ORDER BY e.column_idx) AS column_name, "
-            "lower(first(e.error_type ORDER BY e.column_idx)) || ' in ' || any_value(s.file_path) AS reason, "
+            "lower(first(e.error_type ORDER BY e.column_idx)) || ' in ' || parse_filename(any_value(s.file_path)) "
+            "AS reason, "
             "any_value(e.csv_line) AS raw "
             f"FROM {self.rejects_table} AS e JOIN {self.scans_table} AS s USING (scan_id, file_id) "
             f"WHERE e.scan_id = (SELECT max(scan_id) FROM {self.rejects_table}) GROUP BY e.scan_id, e.file_id, e.line"
@@ -127,6 +128,11 @@ class CsvScan:
         )
         ranked = f"SELECT line - {before} - row_number() OVER (ORDER BY line) AS good FROM ({lines})"
         return f"{record} + {before} + (SELECT count(*) FROM ({ranked}) WHERE good < {record})"
+
+    def one(self, position: int) -> "CsvScan":
+        """The scan of one file alone."""
+        data = replace(self.data, paths=(self.data.paths[position],), kinds=(self.data.kinds[position],))
+        return replace(self, data=data, names=(self.names[position],), number=fresh())
 
     def _groups(self) -> list[tuple[tuple[str, ...], list[Path]]]:
         """Neighbouring files whose columns stand in the same order."""

@@ -1,11 +1,11 @@
 """After a failed read of delimited text: where exactly, what stands there, and which type would have fitted."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from agent_etl.connectors.celltypes import MISFIT, infer, misfit
 from agent_etl.connectors.csvscan import CsvScan
 from agent_etl.connectors.sample import bad_byte, first_bad_byte
+from agent_etl.connectors.survey import BROKEN_KINDS, broken_records, uneven_lines
 from agent_etl.engine.duck import Cursor, connect, run
 from agent_etl.engine.errors import AgentEtlError, ReadError
 
@@ -17,16 +17,37 @@ def diagnose(scan: CsvScan, types: Mapping[str, str], error: AgentEtlError) -> A
 
     Reads all files again, slowly.
     """
-    if scan.dialect.encoding == "utf-8" and error.message != MISFIT:
-        for path, kind in zip(scan.data.paths, scan.data.kinds, strict=True):
-            offset = first_bad_byte(path, kind)
+    column = str(error.fields.get("column", ""))
+    with connect(memory_limit="512MB") as connection:
+        if error.message == MISFIT and column in types:
+            return _misfit(connection, scan, column, types[column])
+        return _broken(connection, scan) or error
+
+
+def _broken(cursor: Cursor, scan: CsvScan) -> ReadError | None:
+    """The first record that cannot be cut or decoded, file by file; None when all can."""
+    for position, path in enumerate(scan.data.paths):
+        if scan.dialect.encoding == "utf-8":
+            offset = first_bad_byte(path, scan.data.kinds[position])
             if offset is not None:
                 return bad_byte(path.name, offset, "utf-8")
-    column = str(error.fields.get("column", ""))
-    if error.message != MISFIT or column not in types:
-        return _hinted(scan, error)
-    with connect(memory_limit="512MB") as connection:
-        return _misfit(connection, scan, column, types[column])
+        one = scan.one(position)
+        try:
+            _, broken = broken_records(cursor, one, one.text(lenient="store"))
+        except ReadError:
+            return uneven_lines(one)
+        if broken:
+            kind, _, line = broken[0]
+            return ReadError(
+                "A row cannot be read",
+                dataset=scan.data.name,
+                file=path.name,
+                line=line,
+                reason=BROKEN_KINDS.get(kind, kind.lower()),
+                rows=sum(lines for _, lines, _ in broken),
+                hint="set such rows aside with the option on_error='quarantine', or mend the file",
+            )
+    return None
 
 
 def _misfit(cursor: Cursor, scan: CsvScan, column: str, kind: str) -> ReadError:
@@ -34,8 +55,7 @@ def _misfit(cursor: Cursor, scan: CsvScan, column: str, kind: str) -> ReadError:
     rows = 0
     place: dict[str, object] = {}
     for position, path in enumerate(scan.data.paths):
-        one = replace(scan, data=replace(scan.data, paths=(path,), kinds=(scan.data.kinds[position],)))
-        one = replace(one, names=(scan.names[position],))
+        one = scan.one(position)
         found = run(
             cursor,
             f"SELECT count(*), min(record) FROM (SELECT row_number() OVER () AS record, {wrong} AS wrong "
@@ -53,12 +73,5 @@ def _misfit(cursor: Cursor, scan: CsvScan, column: str, kind: str) -> ReadError:
         found=fitting,
         rows=rows,
         **place,
-        hint=f"read {column} as {fitting}, or set the {rows} rows aside with the option on_error='quarantine'",
+        hint=f"read {column} as {fitting}, or set such rows aside with the option on_error='quarantine'",
     )
-
-
-def _hinted(scan: CsvScan, error: AgentEtlError) -> AgentEtlError:
-    if error.hint:
-        return error
-    hint = "set broken rows aside with the option on_error='quarantine', or mend the file"
-    return type(error)(error.message, hint=hint, **{"dataset": scan.data.name, **error.fields})

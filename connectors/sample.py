@@ -11,7 +11,7 @@ import pyarrow as pa
 from agent_etl.connectors.filekind import FileKind
 from agent_etl.engine.errors import ReadError
 
-__all__ = ["WHOLE", "bad_byte", "chunks", "decoded", "encoding_of", "expanded", "first_bad_byte", "head"]
+__all__ = ["WHOLE", "bad_byte", "chunks", "decoded", "encoding_of", "expanded", "first_bad_byte", "head", "line_ends"]
 
 WHOLE = 64 * 1024 * 1024
 """Files up to this many bytes, expanded, are looked at wholly when they are described; larger ones in three places."""
@@ -127,6 +127,19 @@ def first_bad_byte(path: Path, kind: FileKind) -> int | None:
             offset += len(data) - len(carry)
             if not part:
                 return None
+
+
+def line_ends(path: Path, kind: FileKind) -> frozenset[str]:
+    """Which line ends the file has, among CRLF, LF and CR; those inside of quoted cells count too."""
+    found, carry = set(), b""
+    with _opened(path, kind) as stream:
+        while part := stream.read(1 << 20):
+            data = carry + part
+            data, carry = (data[:-1], b"\r") if data.endswith(b"\r") else (data, b"")
+            pairs = data.count(b"\r\n")
+            counts = {"CRLF": pairs, "LF": data.count(b"\n") - pairs, "CR": data.count(b"\r") - pairs}
+            found |= {name for name, count in counts.items() if count}
+    return frozenset(found | ({"CR"} if carry else set()))
 
 
 def chunks(path: Path, kind: FileKind, folder: Path, encoding: str) -> list[Path]:

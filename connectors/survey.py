@@ -7,11 +7,11 @@ from tempfile import TemporaryDirectory
 from agent_etl.connectors.celltypes import Evidence, infer
 from agent_etl.connectors.csvscan import CsvScan, fresh
 from agent_etl.connectors.filekind import FileKind
-from agent_etl.connectors.sample import WHOLE, bad_byte, chunks, expanded, first_bad_byte
+from agent_etl.connectors.sample import WHOLE, bad_byte, chunks, expanded, first_bad_byte, line_ends
 from agent_etl.engine.duck import Cursor, connect, run
 from agent_etl.engine.errors import ReadError
 
-__all__ = ["Survey", "survey"]
+__all__ = ["BROKEN_KINDS", "Survey", "broken_records", "survey", "uneven_lines"]
 
 _LONG_LINE = 128 * 1024 * 1024
 _FILES_IN_PART = 5
@@ -60,7 +60,16 @@ def _whole(cursor: Cursor, scan: CsvScan) -> Survey:
 
 def _look(cursor: Cursor, scan: CsvScan, source: str) -> tuple[dict[str, Evidence], int, list[tuple[str, int, int]]]:
     """Types of all columns, the number of good rows, and broken records by kind: how many, the first one's line."""
-    evidence = infer(cursor, source, scan.names[0])
+    try:
+        evidence = infer(cursor, source, scan.names[0])
+        rows, broken = broken_records(cursor, scan, source)
+    except ReadError as error:
+        raise uneven_lines(scan) or error from None
+    return evidence, rows, broken
+
+
+def broken_records(cursor: Cursor, scan: CsvScan, source: str) -> tuple[int, list[tuple[str, int, int]]]:
+    """The good rows of a lenient read, and its broken records by kind: how many, the first one's line."""
     rows = int(run(cursor, f"SELECT count(*) FROM {source}", dataset=scan.data.name).fetchall()[0][0])
     table = scan.rejects_table
     found = run(
@@ -68,7 +77,21 @@ def _look(cursor: Cursor, scan: CsvScan, source: str) -> tuple[dict[str, Evidenc
         f"SELECT error_type::VARCHAR, count(DISTINCT (file_id, line)), min(line) FROM {table} "
         f"WHERE scan_id = (SELECT max(scan_id) FROM {table}) GROUP BY ALL ORDER BY 3",
     ).fetchall()
-    return evidence, rows, [(str(kind), int(lines), int(first)) for kind, lines, first in found]
+    return rows, [(str(kind), int(lines), int(first)) for kind, lines, first in found]
+
+
+def uneven_lines(scan: CsvScan) -> ReadError | None:
+    """The error for a file whose lines end in several ways, which DuckDB cannot cut; None when they do not."""
+    for path, kind in zip(scan.data.paths, scan.data.kinds, strict=True):
+        ends = line_ends(path, kind)
+        if len(ends) > 1 and scan.dialect.encoding != "utf-16":
+            return ReadError(
+                "Lines end in different ways",
+                dataset=path.name,
+                ends=sorted(ends),
+                hint="convert them, e.g. by dos2unix",
+            )
+    return None
 
 
 def _parts(cursor: Cursor, scan: CsvScan, folder: Path) -> Survey:
@@ -126,7 +149,7 @@ def _survey(
     return Survey({name: found.type for name, found in evidence.items()}, rows, quoted, longest, notes)
 
 
-_KINDS = {
+BROKEN_KINDS = {
     "MISSING COLUMNS": "has fewer cells than the header",
     "TOO MANY COLUMNS": "has more cells than the header",
     "UNQUOTED VALUE": "has a quote that does not end",
@@ -142,7 +165,7 @@ def _broken_note(broken: list[tuple[str, int, int]], quarantine: bool) -> tuple[
     kind, _, line = broken[0]
     rows = sum(lines for _, lines, _ in broken)
     then = "they are set aside" if quarantine else "the read stops there; option on_error='quarantine' sets them aside"
-    return (f"line {line} {_KINDS.get(kind, 'cannot be read')}; {rows} broken rows in all: {then}",)
+    return (f"line {line} {BROKEN_KINDS.get(kind, 'cannot be read')}; {rows} broken rows in all: {then}",)
 
 
 def _encoding(scan: CsvScan) -> ReadError:
