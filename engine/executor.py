@@ -5,8 +5,8 @@ retrying and repairing are one thing: do the tasks whose output is missing.
 """
 
 import time
-from collections.abc import Callable
-from contextlib import ExitStack, closing, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from threading import Lock, RLock
 from typing import Any, TypeVar, assert_never
@@ -68,6 +68,7 @@ class Executor:
         self._duck: Cursor | None = None
         self._lock = RLock()
         self._making: dict[str, Lock] = {}
+        self._working: dict[int, Cursor] = {}
         self._whole: set[str] = set()
         self._compared: set[str] = set()
         stage.sweep()
@@ -75,6 +76,12 @@ class Executor:
     def close(self) -> None:
         """Close the executor's DuckDB and remove what it spilled."""
         self._open.close()
+
+    def interrupt(self) -> None:
+        """End the queries that run now in other threads; their tasks fail. A load rolls back or commits whole."""
+        # Without the lock: this is called from a signal handler, whose thread may hold it.
+        for cursor in list(self._working.values()):
+            cursor.interrupt()
 
     def tasks(self) -> tuple[Task, ...]:
         """The plan's tasks, each after those that it needs."""
@@ -155,7 +162,7 @@ class Executor:
         if known is not None:
             return known
         manifest = self._package(step.on)
-        with closing(self._cursor()) as cursor, attached(cursor, self._stage.relation(manifest)) as select:
+        with self._cursor() as cursor, attached(cursor, self._stage.relation(manifest)) as select:
             verdict = judge(step, cursor, select, manifest.columns)
         if not verdict.holds:
             if step.severity == "fail":
@@ -188,7 +195,7 @@ class Executor:
             return self._load(errand.step)
         origin, connection = self._connections[source.source], self._connections[errand.step.target]
         stream = Stream(lambda rows: self._tell("task_progress", errand.step.name, rows=rows))
-        with closing(self._cursor()) as cursor:
+        with self._cursor() as cursor:
             relation = streamed(source, origin.source(), stream, cursor)
             outcome = load(errand, Rows(relation, self._addresses.of(source.name)), connection)
         result = outcome[0]
@@ -236,7 +243,7 @@ class Executor:
     def _read(self, step: Extract) -> Manifest:
         self._compare(step)
         source = self._connections[step.source].source()
-        with closing(self._cursor()) as cursor:
+        with self._cursor() as cursor:
             return extract(
                 step,
                 source,
@@ -258,7 +265,7 @@ class Executor:
         inputs = self._dag.inputs[step.name]
         packages = {name: self._package(name) for name in inputs}
         check_select(step.sql, inputs)
-        with closing(self._cursor()) as cursor:
+        with self._cursor() as cursor:
             for name, package in packages.items():
                 with attached(cursor, self._stage.relation(package)) as select:
                     run(cursor, f"CREATE TEMP VIEW {quote(name)} AS {select}", step=step.name)
@@ -299,7 +306,8 @@ class Executor:
             return None
         return replace(task.result, reused=True)
 
-    def _cursor(self) -> Cursor:
+    @contextmanager
+    def _cursor(self) -> Iterator[Cursor]:
         with self._lock:
             if self._duck is None:
                 temp = self._open.enter_context(self._stage.scratch("spill"))
@@ -308,7 +316,14 @@ class Executor:
                 # Rows that are counted pass through Arrow, where a HUGEINT or a TIMETZ would lose a part of itself.
                 run(self._duck, "SET GLOBAL arrow_lossless_conversion = true")
                 self._open.callback(self._duck.close)
-            return self._duck.cursor()
+            cursor = self._duck.cursor()
+            self._working[id(cursor)] = cursor
+        try:
+            yield cursor
+        finally:
+            with self._lock:
+                del self._working[id(cursor)]
+            cursor.close()
 
     def _retrying(self, step: str, do: Callable[[], T]) -> T:
         def told(state: RetryCallState) -> None:

@@ -245,6 +245,8 @@ class Session:
     def stop(self) -> None:
         """Let every task stop at its next step, so that its target rolls back. Nothing more is started."""
         self._stopped = True
+        for executor in [value for (kind, _), value in list(self._known.items()) if kind == "executor"]:
+            executor.interrupt()
 
     def recorder(self, actor: str) -> Audit:
         """Keeps an agent's tool calls in the run's audit."""
