@@ -62,7 +62,7 @@ class Reader:
         causes: list[Cause] = []
         for index, (name, origin) in enumerate(left.columns):
             other = pairs.get(name) if pairs else right.columns[index][1] if index < len(right.columns) else None
-            cause = left_cause(origin, left) or (left_cause(other, right) if other else None)
+            cause = _cause_of(origin, left) or (_cause_of(other, right) if other else None)
             causes += [cause] if cause else []
             columns.append((name, Origin(frozenset({Base(label)}) if cause else frozenset())))
         columns += [(name, Origin()) for name in pairs if left.origin(name) is None]
@@ -232,7 +232,7 @@ class Reader:
         return made(label, shape.columns, (frozenset(name for name, _ in shape.columns),))
 
 
-def left_cause(origin: Origin, shape: Shape) -> Cause | None:
+def _cause_of(origin: Origin, shape: Shape) -> Cause | None:
     """Why every base of a value is repeated, or None when one is not."""
     if origin.bases and all(base in shape.repeated for base in origin.bases):
         return next(shape.repeated[base] for base in origin.bases)

@@ -7,7 +7,17 @@ from agent_etl.engine.ports import Capabilities, Connections, KeyFacts, Overlap,
 from agent_etl.engine.schema import Table
 from agent_etl.tools.base import Effect, Recorder, verb
 
-__all__ = ["RecordedProber", "capabilities", "existing", "fits", "target_duplicates"]
+__all__ = [
+    "RecordedProber",
+    "capabilities",
+    "existing",
+    "fits",
+    "measure_count",
+    "measure_keys",
+    "measure_overlap",
+    "measure_values",
+    "target_duplicates",
+]
 
 
 @verb(Effect.READ)
