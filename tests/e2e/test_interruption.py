@@ -35,9 +35,9 @@ def folder(home: Path, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def started(fault: str) -> "subprocess.Popen[bytes]":
+def started(fault: str, *options: str) -> "subprocess.Popen[bytes]":
     """A run of the plan under the id `r`, in a process of its own, that meets a fault."""
-    command = [sys.executable, "-m", "agent_etl", "run", "plan.yaml", "--run-id", "r", "--json"]
+    command = [sys.executable, "-m", "agent_etl", "run", "plan.yaml", "--run-id", "r", "--json", *options]
     return subprocess.Popen(
         command, env={**os.environ, "AGENT_ETL_FAULT": fault}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
@@ -77,6 +77,26 @@ def test_an_ended_run_goes_on(folder: Path, home: Path, number: int, code: int) 
     assert get_run("r").status == "interrupted"
     assert resume_pipeline("r").status == "succeeded"
     assert totals(home) == [("north", 40), ("south", 20)]
+
+
+@pytest.mark.kill
+def test_long_queries_are_ended(home: Path, tmp_path: Path) -> None:
+    """Ctrl-C ends queries that run in parallel for minutes; the process does not wait for them."""
+    with duckdb.connect(str(tmp_path / "shop.duckdb")) as connection:
+        connection.execute("CREATE TABLE o AS SELECT range AS id FROM range(200000)")
+    names = ("a", "b")
+    steps = (Transform(name=n, sql=f"SELECT max(sqrt(x.id * y.id)) AS {n} FROM o x CROSS JOIN o y") for n in names)
+    loads = (Load(name=f"load_{n}", from_=n, target="warehouse", table=n) for n in names)
+    extract = Extract(name="o", source="shop.duckdb", dataset="o")
+    plan = Plan(name="long", extracts=(extract,), transforms=tuple(steps), loads=tuple(loads))
+    (tmp_path / "plan.yaml").write_text(plan.to_yaml())
+    process = started("", "--approve", "auto")
+    deadline = time.monotonic() + 40
+    while not {"a", "b"} <= _begun() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(20) == 130
+    assert get_run("r").status == "interrupted"
 
 
 def _begun() -> set[str]:
