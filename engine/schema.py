@@ -73,6 +73,7 @@ class Catalogue:
     `connections` maps a name to its kind: `files`, `sqlite`, `duckdb`, `postgres`. `default_target` is the
     connection that a load without a stated target goes to. `missing` are files and databases that the goal names but
     that are nowhere. `places` says which connection a database file in the goal's words is (`shop.sqlite`: `shop`).
+    `written` says how earlier runs of the same goal loaded a table: (connection, table) to mode.
     """
 
     tables: tuple[Table, ...]
@@ -80,6 +81,7 @@ class Catalogue:
     default_target: str = "warehouse"
     missing: tuple[str, ...] = ()
     places: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    written: Mapping[tuple[str, str], str] = field(default_factory=lambda: MappingProxyType({}))
 
     def named(self, name: str) -> tuple[Table, ...]:
         """Every table whose dataset, `connection.dataset` or bare name equals `name`, ignoring case."""

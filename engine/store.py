@@ -178,6 +178,12 @@ class RunStore:
         with db.transaction(self._engine) as connection:
             return tuple(_load(row) for row in connection.execute(query).mappings())
 
+    def loads_of_goal(self, goal: str) -> tuple[LoadRecord, ...]:
+        """What every run of those words has loaded, oldest first."""
+        query = select(db.loads).join(db.runs, db.runs.c.run_id == db.loads.c.run_id).where(db.runs.c.goal == goal)
+        with db.transaction(self._engine) as connection:
+            return tuple(_load(row) for row in connection.execute(query.order_by(db.loads.c.at)).mappings())
+
     def has_written(self, target: str, table: str) -> bool:
         """Whether a run of this home loaded into that table. `target` is `Connection.url`; a name may move."""
         query = select(db.loads.c.run_id).where(db.loads.c.target == target, db.loads.c.table_name == table).limit(1)

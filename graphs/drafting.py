@@ -12,6 +12,7 @@ from agent_etl.connectors.registry import open_connections
 from agent_etl.engine.errors import UsageError
 from agent_etl.engine.goal import Question
 from agent_etl.engine.plan import Plan
+from agent_etl.engine.ports import Connections
 from agent_etl.engine.probe import SourceProber
 from agent_etl.engine.schema import Catalogue
 from agent_etl.engine.settings import load_settings
@@ -19,7 +20,7 @@ from agent_etl.engine.store import RunStore
 from agent_etl.graphs.proving import prove
 from agent_etl.tools.catalog import describe_plan_sources, survey
 
-__all__ = ["Drafted", "draft_plan", "drafted", "rules_planner", "unfitting"]
+__all__ = ["Drafted", "draft_plan", "drafted", "remembering", "rules_planner", "unfitting"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,15 @@ def unfitting(questions: tuple[Question, ...], given: Mapping[str, str]) -> Usag
     return UsageError("The answer fits no open question", got=sorted(given), valid=[q.id for q in questions])
 
 
+def remembering(catalogue: Catalogue, goal: str, store: RunStore, connections: Connections) -> Catalogue:
+    """The catalogue with how earlier runs of the same words loaded: the same goal does the same again."""
+    names = {connections[name].url: name for name in reversed(connections.names())}
+    written = {
+        (names[load.target], load.table): load.mode for load in store.loads_of_goal(goal) if load.target in names
+    }
+    return replace(catalogue, written=written)
+
+
 def rules_planner() -> Planner:
     """The planner that needs no model."""
     from agent_etl.agents.rules.planner import RulesPlanner
@@ -88,12 +98,16 @@ def draft_plan(
     Raises: UsageError for an answer that fits no question. Side effects: reads the sources and targets.
     """
     settings = load_settings(home=home, connections=connections)
-    with closing(open_connections(settings)) as registry, closing(SourceProber(registry, settings)) as prober:
+    with (
+        closing(open_connections(settings)) as registry,
+        closing(SourceProber(registry, settings)) as prober,
+        RunStore(settings.home, url=settings.store_url) as store,
+    ):
         base = Catalogue(())
         if isinstance(goal, Plan):
             draft = PlanDraft(goal.goal, goal)
         else:
-            base = survey(goal, registry)
+            base = remembering(survey(goal, registry), goal, store, registry)
             made = drafted(planner or rules_planner(), PlanRequest(goal, base, prober), answers or {})
             if made.given and not made.draft.refusals:
                 raise unfitting(made.draft.questions, made.given)
@@ -101,7 +115,5 @@ def draft_plan(
         if draft.plan is None:
             return draft
         catalogue = describe_plan_sources(draft.plan, registry, base)
-        with RunStore(settings.home, url=settings.store_url) as store:
-            bench = Workbench(registry, catalogue, prober, settings, store)
-            findings = prove(draft.plan, bench)
+        findings = prove(draft.plan, Workbench(registry, catalogue, prober, settings, store))
         return replace(draft, findings=(*draft.findings, *findings))

@@ -22,7 +22,7 @@ from agent_etl.engine.stage import Stage
 from agent_etl.engine.store import RunStore
 from agent_etl.engine.tasks import StepFailure, Task
 from agent_etl.graphs.archive import Archive
-from agent_etl.graphs.drafting import rules_planner
+from agent_etl.graphs.drafting import remembering, rules_planner
 from agent_etl.graphs.proving import prove
 from agent_etl.graphs.reading import EVENT
 from agent_etl.graphs.request import Request, settings_for
@@ -110,10 +110,13 @@ class Session:
 
     def catalogue(self) -> Catalogue:
         """What the sources hold for the run's goal, surveyed once in this process."""
-        found: Catalogue = self._once(
-            "catalogue", "", lambda: survey.by(self.recorder("extract"))(self.row.goal, self.connections)
-        )
-        return found
+
+        def make() -> Catalogue:
+            found = survey.by(self.recorder("extract"))(self.row.goal, self.connections)
+            return remembering(found, self.row.goal, self.store, self.connections)
+
+        catalogue: Catalogue = self._once("catalogue", "", make)
+        return catalogue
 
     def plan(self, plan_hash: str) -> Plan:
         """The plan of that hash. Raises: Corrupt when it is not what it was."""

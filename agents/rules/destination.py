@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
-from typing import Literal
+from typing import Literal, cast
 
 from agent_etl.agents.rules.intent import TargetSpec
 from agent_etl.agents.rules.names import slug, stems
@@ -76,6 +76,9 @@ def _mode(r: Reading, spec: TargetSpec, found: Destination) -> Literal["append",
         return spec.mode
     if spec.file or existing(r, found.connection, found.table) is None:
         return "replace"
+    before = r.request.catalogue.written.get((found.connection, found.table))
+    if before in ("append", "replace"):
+        return cast(Literal["append", "replace"], before)
     answer = r.asking.choose(
         "mode",
         spec.span,
