@@ -60,7 +60,7 @@ def describe_plan_sources(plan: Plan, connections: Connections, base: Catalogue 
             tables[step.source, step.dataset] = replace(found, connection=step.source, dataset=step.dataset)
     for load in plan.loads:
         kinds[load.target] = connections[load.target].kind
-    return Catalogue(tuple(tables.values()), kinds, base.default_target, tuple(dict.fromkeys(missing)))
+    return replace(base, tables=tuple(tables.values()), connections=kinds, missing=tuple(dict.fromkeys(missing)))
 
 
 class _Survey:
