@@ -94,7 +94,10 @@ def connect(
         connection = duckdb.connect(str(path) if path else ":memory:", read_only=read_only, config=config)
     except duckdb.Error as error:
         raise translate(error, path=str(path)) from error
-    connection.execute("set enable_progress_bar = false; set global TimeZone = 'UTC'")
+    connection.execute("set global TimeZone = 'UTC'")
+    # In a notebook without ipywidgets DuckDB refuses the setting itself, so it is changed only where the bar is on.
+    if connection.sql("select current_setting('enable_progress_bar')").fetchall()[0][0]:
+        connection.execute("set enable_progress_bar = false")
     return connection
 
 

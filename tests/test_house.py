@@ -34,7 +34,6 @@ ALLOWED = {
     "duckdb": ("engine/duck.py", "engine/sandbox.py", "connectors/duckdb.py"),
     "IPython": ("agent_etl/jupyter.py",),
     "langgraph": ("graphs/*", "agents/*"),
-    "psycopg": ("connectors/*",),
     "pyarrow": ("engine/*", "connectors/*", "tools/*", "graphs/*"),
     "pydantic": ("*",),
     "pydantic_settings": ("engine/settings.py",),
@@ -48,8 +47,10 @@ ALLOWED = {
     "typing_extensions": ("graphs/*", "agents/*"),
     "yaml": ("engine/*",),
 }
-# Declared for what they register, not imported by name.
-DISTRIBUTIONS = {"pyyaml": "yaml", "langgraph-checkpoint-sqlite": "langgraph", "psycopg": "psycopg"}
+# What a distribution is imported as, where the names differ.
+DISTRIBUTIONS = {"pyyaml": "yaml", "langgraph-checkpoint-sqlite": "langgraph"}
+# Declared for SQLAlchemy, which imports it by the name in a URL.
+BY_URL = {"psycopg": ("engine/database.py", "postgresql+psycopg")}
 READS_ENVIRONMENT = ("engine/settings.py", "engine/security/*", "engine/faults.py")
 SETS_ENVIRONMENT_BEFORE_IMPORT = ("graphs/__init__.py", "agents/__init__.py")
 
@@ -144,6 +145,7 @@ def test_dependencies_are_those_that_are_imported() -> None:
         name = re.split(r"[\[<>=!~; ]", requirement)[0].lower()
         declared.add(DISTRIBUTIONS.get(name, name.replace("-", "_")))
     used = {name.split(".")[0] for module in MODULES for name in imported(module)}
+    used |= {name for name, (module, scheme) in BY_URL.items() if scheme in (ROOT / module).read_text()}
     assert declared - used == set(), "declared and never imported"
     assert used - declared - set(sys.stdlib_module_names) - {"agent_etl", "IPython"} == set(), "imported, not declared"
 
