@@ -1,25 +1,35 @@
 """The warm process behind harness.kill: reads one JSON question a line, answers one JSON line."""
 
+import contextlib
 import ctypes
+import importlib
 import json
 import os
 import signal
 import sys
+import tempfile
 import time
 import traceback
 from pathlib import Path
 from typing import Any
 
 _PR_SET_PDEATHSIG = 1
+    "agent_etl",
+    "langgraph",
+    "langchain_core",
+    "sqlglot",
+    "sqlalchemy",
+    "adbc",
+    "duckdb",
+    "pyarrow",
+    "structlog",
+)
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 def main() -> None:
     """Import the product, then fork a child for each job until stdin closes."""
-    import agent_etl.agents.rules.planner
-    import agent_etl.connectors.registry
-    import agent_etl.graphs.run  # noqa: F401
-
+    _warm()
     for line in sys.stdin:
         message = json.loads(line)
         if "start" in message:
@@ -29,6 +39,32 @@ def main() -> None:
         else:
             answer = {"ready": True}
         print(json.dumps(answer), flush=True)
+
+
+def _warm() -> None:
+    """Import all that a run imports, also the late ones: a child tries one, and its modules' names come back.
+
+    The run itself stays in the child: DuckDB's and Arrow's threads would not survive a fork.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder)
+        (path / "rows.csv").write_text("id\n1\n")
+        extract = {"name": "read", "source": "here", "dataset": "rows.csv"}
+        loads = [
+            {"name": f"load_{number}", "from": "read", "target": target, "table": table}
+            for number, (target, table) in enumerate(
+                (("warehouse", "t"), ("sqlite:///w.sqlite", "t"), ("here", "t.parquet"))
+            )
+        ]
+        (path / "plan.yaml").write_text(json.dumps({"name": "warm", "extracts": [extract], "loads": loads}))
+        job = {"folder": folder, "plan": "plan.yaml", "run_id": "warm", "resume": False, "fault": ""}
+        _wait(_fork(job, path / "report.json"), 60)
+        content = json.loads((path / "report.json").read_text())
+        if content["status"] != "succeeded":
+            raise RuntimeError(f"the warming run ended as {content['status']}: {content['error']}")
+    for name in (*content["modules"], "agent_etl.connectors.postgres", "adbc_driver_postgresql.dbapi", "psycopg"):
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
 
 
 def _fork(job: dict[str, Any], report: Path) -> int:
@@ -64,6 +100,7 @@ def _child(job: dict[str, Any], report: Path) -> int:
     except Exception as error:
         traceback.print_exc()
         content["error"] = f"{type(error).__name__}: {error}"
+    content["modules"] = [name for name in sys.modules if not name.startswith("_")]
     report.write_text(json.dumps(content, default=str))
     return 0
 

@@ -80,6 +80,11 @@ class Pipeline:
         """How many rows the job loads."""
         return len(self._output(self._orders()))
 
+    @property
+    def old_rows(self) -> int:
+        """How many rows the target holds before the job."""
+        return len(self._output(self._before()))
+
     def _orders(self) -> list[tuple[Any, ...]]:
         return _orders(_BEFORE // 2, self.rows)
 

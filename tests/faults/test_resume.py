@@ -1,0 +1,88 @@
+"""The executor alone, killed with SIGKILL next to each durable step and run again."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from harness.shop import COPY, TOTAL_ROWS, TOTALS, Shop
+
+from agent_etl.engine.errors import SourceError
+from agent_etl.engine.faults import POINTS
+
+pytestmark = pytest.mark.kill
+
+APPENDED = TOTALS.replace("mode: replace", "mode: append")
+MERGED = TOTALS.replace("mode: replace", "mode: merge, key: [customer]")
+
+
+@pytest.fixture
+def shop(tmp_path):
+    made = Shop(tmp_path)
+    yield made
+    made.store.close()
+
+
+def kill(shop, plan, fault):
+    """Run the plan in another process that dies at the fault."""
+    done = subprocess.run(
+        [sys.executable, "-m", "harness.shop", str(shop.folder)],
+        env={**os.environ, "AGENT_ETL_FAULT": f"{fault}:1:kill", "PYTHONPATH": str(Path(__file__).parents[1])},
+        input=plan,
+        text=True,
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == -signal.SIGKILL, done.stderr
+
+
+@pytest.mark.parametrize("fault", sorted(POINTS))
+def test_a_killed_append_is_appended_once(shop, fault):
+    """Wherever the process dies, resuming appends the rows exactly once and leaves nothing half-made."""
+    kill(shop, APPENDED, fault)
+    shop.run(APPENDED)
+    assert shop.rows("totals") == TOTAL_ROWS
+    assert len(shop.rows("_etl_loads")) == 1
+    assert [path.name for path in shop.stage.root.iterdir() if path.name.startswith(".")] == []
+    assert len(shop.store.loads("r1")) == 1
+
+
+@pytest.mark.parametrize("fault", ["load.staged", "load.before_commit", "load.after_commit", "load.mirrored"])
+@pytest.mark.parametrize("plan", [COPY, MERGED], ids=["fused", "merged"])
+def test_a_killed_load_is_loaded_once(shop, plan, fault):
+    """A fused append and a merge also end as one clean run would."""
+    kill(shop, plan, fault)
+    shop.run(plan)
+    assert len(shop.rows("orders")) == 10 if plan is COPY else shop.rows("totals") == TOTAL_ROWS
+    assert len(shop.rows("_etl_loads")) == 1
+
+
+def test_sealed_tasks_are_not_done_again(shop):
+    """What was sealed before the crash is reused after it."""
+    kill(shop, APPENDED, "load.begin")
+    done = shop.run(APPENDED)
+    assert [name for name, result in done.items() if result.reused] == ["orders", "totals", "known", "one_each"]
+
+
+@pytest.mark.parametrize("fault", ["load.after_commit", "load.mirrored"])
+def test_a_source_that_changed_after_half_a_run_was_loaded(shop, fault):
+    """One run never mixes two versions of a source in its targets: it says so and stops."""
+    second = COPY.replace("loads: [", "loads: [{name: other, from: orders, target: warehouse, table: copy2}, ")
+    kill(shop, second, fault)
+    for package in shop.stage.root.iterdir():
+        shop.stage.discard(package.name)
+    shop.sql("DELETE FROM orders WHERE id > 4")
+    with pytest.raises(SourceError, match="changed"):
+        shop.run(second)
+
+
+def test_a_finished_stream_is_finished_whatever_becomes_of_its_source(shop):
+    """A fused load that was committed before the crash is done, even when the source has changed since."""
+    kill(shop, COPY, "load.after_commit")
+    shop.sql("DELETE FROM orders")
+    done = shop.run(COPY)
+    assert done["keep"].reused and done["keep"].rows_out == 10
+    assert len(shop.rows("orders")) == 10
