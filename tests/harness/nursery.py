@@ -14,16 +14,6 @@ from pathlib import Path
 from typing import Any
 
 _PR_SET_PDEATHSIG = 1
-    "agent_etl",
-    "langgraph",
-    "langchain_core",
-    "sqlglot",
-    "sqlalchemy",
-    "adbc",
-    "duckdb",
-    "pyarrow",
-    "structlog",
-)
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
