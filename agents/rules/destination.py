@@ -9,7 +9,7 @@ from agent_etl.agents.rules.names import slug, stems
 from agent_etl.agents.rules.reading import Reading
 from agent_etl.engine.schema import Table
 
-__all__ = ["Destination", "keyed", "settle_target"]
+__all__ = ["Destination", "derived_name", "existing", "keyed", "settle_target"]
 
 
 @dataclass(frozen=True, slots=True)
