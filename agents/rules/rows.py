@@ -11,7 +11,7 @@ from agent_etl.agents.rules.reading import Reading
 from agent_etl.agents.rules.statement import Statement
 from agent_etl.agents.rules.streams import Streams
 
-__all__ = ["absent", "joined", "plain_rows"]
+__all__ = ["absent", "joined", "keep_or_drop", "plain_rows", "substituted"]
 
 
 def plain_rows(r: Reading, links: Links, streams: Streams, involved: list[Source]) -> Statement | str:
