@@ -14,7 +14,7 @@ from agent_etl.agents.rules.lexicon import MONTHS
 from agent_etl.engine.ports import Prober
 from agent_etl.engine.schema import Table
 
-__all__ = ["Period", "ground_value", "take_period"]
+__all__ = ["Period", "ground_value", "spelled", "take_period"]
 
 
 @dataclass(frozen=True, slots=True)
