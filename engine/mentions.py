@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["DATA_SUFFIXES", "Mention", "mentions"]
+__all__ = ["DATA_SUFFIXES", "Mention", "located", "mentions"]
 
 MentionKind = Literal["file", "glob", "url", "path", "name"]
 
