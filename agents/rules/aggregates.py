@@ -1,5 +1,6 @@
 """Results that are totals: which rows are multiplied by a join is known before a single one is added up."""
 
+import re
 from dataclasses import replace
 
 from agent_etl.agents.rules.expressions import Expr, Ref
@@ -7,7 +8,7 @@ from agent_etl.agents.rules.ground import key_of
 from agent_etl.agents.rules.intent import GroupKey, Intent, Measure, Output, Source
 from agent_etl.agents.rules.links import Links
 from agent_etl.agents.rules.reading import Reading
-from agent_etl.agents.rules.rollups import plain_aggregate, roll_up
+from agent_etl.agents.rules.rollups import counted, plain_aggregate, roll_up
 from agent_etl.agents.rules.rows import absent, joined, substituted
 from agent_etl.agents.rules.statement import Statement
 from agent_etl.agents.rules.streams import Streams
@@ -19,6 +20,7 @@ def aggregate(r: Reading, links: Links, streams: Streams, involved: list[Source]
     """The statement of the totals. Raises: Unclear when the totals cannot be made without counting rows twice."""
     if not any(one.expression.measures() for one in r.intent.outputs):
         raise r.asking.refuse((0, len(r.cur.goal)), "a condition on totals needs a result that shows totals")
+    _one_grouping(r)
     _replaced(r)
     homes = [_home(r, links, measure, involved) for measure in r.intent.measures]
     grain = _grain(r, links, homes, involved)
@@ -32,6 +34,16 @@ def aggregate(r: Reading, links: Links, streams: Streams, involved: list[Source]
     statement.wheres = wheres + absent(r, links, streams)
     _finish(r, streams, statement, values)
     return statement
+
+
+def _one_grouping(r: Reading) -> None:
+    """`sum a by x, then sum b by y` are two results. Raises: Unclear."""
+    trail = "".join(r.intent.trail)
+    if re.search("MG+M+G", trail) or re.match("GMM+G", trail):
+        raise r.asking.refuse(
+            (0, len(r.cur.goal)),
+            "it is not said which totals belong to which groups, or these are two results; ask for one",
+        )
 
 
 def _replaced(r: Reading) -> None:
@@ -50,7 +62,12 @@ def _replaced(r: Reading) -> None:
 def _with(measure: Measure, ref: Ref, output: Output) -> Measure:
     if measure.argument is None:
         return measure
-    return replace(measure, argument=substituted(measure.argument, ref, output))
+    changed = substituted(measure.argument, ref, output)
+    if measure.argument.sole == ref:
+        changed = changed.as_kind(output.expression.kind, output.expression.unit)
+    elif output.expression.kind == "number" and changed.kind == "integer":
+        changed = changed.as_kind("number")
+    return replace(measure, argument=changed)
 
 
 def _home(r: Reading, links: Links, measure: Measure, involved: list[Source]) -> str:
@@ -125,14 +142,15 @@ def _value(r: Reading, streams: Streams, measure: Measure, home: str, grain: Sou
     """The aggregate over the grain's rows."""
     if measure.entity:
         if home == grain.alias:
-            return "count(*)"
+            return counted(streams, measure)
         key = key_of(r.table(home))
         if not key:
             raise r.asking.refuse(
                 (0, len(r.cur.goal)), f"{r.table(home).name} has no key by which its rows are counted"
             )
         names = ", ".join(streams.full(Ref(home, name)) for name in key)
-        return f"count(DISTINCT {names})" if len(key) == 1 else f"count(DISTINCT ({names}))"
+        what = f"DISTINCT {names}" if len(key) == 1 else f"DISTINCT ({names})"
+        return counted(streams, measure, what)
     if measure.argument is None:
         return "count(*)"
     return plain_aggregate(measure, measure.argument.sql(streams.full))

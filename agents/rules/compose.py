@@ -2,7 +2,7 @@
 
 from agent_etl.agents.rules.aggregates import aggregate
 from agent_etl.agents.rules.destination import Destination, keyed, settle_target
-from agent_etl.agents.rules.expressions import Expr, identifier
+from agent_etl.agents.rules.expressions import identifier
 from agent_etl.agents.rules.intent import Dedupe, Filter, Source
 from agent_etl.agents.rules.links import Links
 from agent_etl.agents.rules.names import slug
@@ -22,6 +22,7 @@ def compose(r: Reading, clauses: tuple[tuple[int, int], ...]) -> Plan:
     involved = _involved(r)
     links = Links(r)
     links.settle(involved)
+    _useful(r, links, involved)
     streams = Streams(r, involved)
     _deduplicate(r, streams, involved)
     destination = settle_target(r)
@@ -32,23 +33,40 @@ def compose(r: Reading, clauses: tuple[tuple[int, int], ...]) -> Plan:
 
 def _involved(r: Reading) -> list[Source]:
     """The sources that the result reads. Raises: Unclear when the goal names one that nothing uses."""
+    used, intent = _read(r), r.intent
+    used |= {alias for edge in intent.edges if edge.how is not None for alias in (edge.left, edge.right)}
+    used |= {alias for aliases, _, _ in intent.joined for alias in aliases}
+    if not used or len(r.sources) == 1:
+        used |= {source.alias for source in r.sources if source.listed} or {r.sources[0].alias}
+    # Listed tables may be bridges between those that are used.
+    used |= {source.alias for source in r.sources if source.listed or source in r.subjects}
+    apart = {edge.right for edge in intent.edges if edge.how in ("anti", "semi")}
+    return [source for source in r.sources if source.alias in used and source.alias not in apart]
+
+
+def _read(r: Reading) -> set[str]:
+    """The sources whose columns or rows the goal's operations need."""
     used: set[str] = set()
     intent = r.intent
-    expressions: list[Expr] = [one.condition for one in [*intent.filters, *intent.havings]]
-    expressions += [one.expression for one in [*intent.outputs, *intent.groups, *intent.sorts]]
+    expressions = [one.condition for one in intent.filters] + [one.condition for one in intent.havings]
+    expressions += [one.expression for one in intent.outputs] + [one.expression for one in intent.groups]
+    expressions += [one.expression for one in intent.sorts]
     expressions += [one.argument for one in intent.measures if one.argument is not None]
+    expressions += [one.where for one in intent.measures if one.where is not None]
     used |= {ref.source for expression in expressions for ref in expression.refs()}
     used |= {one.home for one in intent.measures if one.home not in ("", "*")}
     used |= {dedupe.source for dedupe in intent.dedupes} | {ref.source for ref, _ in intent.dropped}
-    used |= {alias for edge in intent.edges if edge.how is not None for alias in (edge.left, edge.right)}
-    if not used or len(r.sources) == 1:
-        used |= {source.alias for source in r.sources if source.listed} or {r.sources[0].alias}
-    for source in r.sources:
-        if source.listed and source.alias not in used:
-            span = Links(r).span_of(source)
-            raise r.asking.refuse(span, f"{source.table.name} is named, but nothing says what to do with it")
-    apart = {edge.right for edge in intent.edges if edge.how in ("anti", "semi")}
-    return [source for source in r.sources if source.alias in used and source.alias not in apart]
+    return used
+
+
+def _useful(r: Reading, links: Links, involved: list[Source]) -> None:
+    """A table that the goal names must be shown, counted, joined in words, or be a bridge. Raises: Unclear."""
+    for source in involved:
+        degree = sum(source.alias in (edge.left, edge.right) for edge in links.edges)
+        stated = any(source.alias in (edge.left, edge.right) and edge.how for edge in links.edges)
+        if len(involved) > 1 and degree < 2 and not stated and source.alias not in _read(r):
+            reason = f"{source.table.name} is named, but nothing says what to do with it"
+            raise r.asking.refuse(links.span_of(source), reason)
 
 
 def _deduplicate(r: Reading, streams: Streams, involved: list[Source]) -> None:

@@ -2,17 +2,27 @@
 
 from dataclasses import replace
 
-from agent_etl.agents.rules.conditions import during, take_condition
+from agent_etl.agents.rules.adjectives import take_adjective
+from agent_etl.agents.rules.conditions import take_condition
 from agent_etl.agents.rules.expressions import Expr, build, column
 from agent_etl.agents.rules.intent import Edge, Filter, Having, Source
 from agent_etl.agents.rules.lexicon import ARTICLES, DROP_VERBS, EXCLUDE_VERBS, ROW_NOUNS
+from agent_etl.agents.rules.literals import during
 from agent_etl.agents.rules.reading import Reading
+from agent_etl.agents.rules.sources import named_table
 from agent_etl.agents.rules.values import take_period
 
 __all__ = ["add_condition", "date_column", "read_anti", "read_filter", "read_period"]
 
-_KEEP = ("keep only", "only keep", "only include", "include only", "take only", "only take", "filter for", "filter to")
-_KEEP += (
+_KEEP = (
+    "keep only",
+    "only keep",
+    "only include",
+    "include only",
+    "take only",
+    "only take",
+    "filter for",
+    "filter to",
     "filter on",
     "filter by",
     "filter",
@@ -22,10 +32,17 @@ _KEEP += (
     "only consider",
     "consider only",
     "retain",
+    "only",
+    "just",
+    "select only",
+    "use only",
+    "only use",
+    "retain only",
+    "keeping only",
+    "restrict it to",
 )
-_KEEP += ("only", "just", "select only", "use only", "only use", "retain only", "keeping only", "restrict it to")
 _LINKS = frozenset(
-    {"where", "with", "whose", "that", "which", "who", "having", "when", "if", "those", "from", "for", "in"}
+    ("where", "with", "whose", "that", "which", "who", "having", "when", "if", "those", "from", "for", "in")
 )
 _TEMPORAL = frozenset({"date", "timestamp"})
 
@@ -65,6 +82,9 @@ def _subject(r: Reading) -> Source | None:
     if r.cur.take_any(ROW_NOUNS | {"those", "ones"}):
         return None
     at = r.cur.at
+    if _grouped_thing(r):
+        return None
+    r.cur.at = at
     if r.take_column(least=0.92) is not None:
         r.cur.at = at
         return None
@@ -72,7 +92,7 @@ def _subject(r: Reading) -> Source | None:
     entity = r.take_entity(least=0.86)
     if entity is not None:
         r.current = entity
-    elif not _grouped_thing(r):
+    else:
         r.cur.at = at
     return entity
 
@@ -85,6 +105,10 @@ def _grouped_thing(r: Reading) -> bool:
 
 
 def _excluded(r: Reading, start: int) -> bool:
+    adjective = take_adjective(r)
+    if adjective is not None:
+        add_condition(r, build("({} IS NOT TRUE)", adjective[1], kind="boolean"))
+        return True
     subject = _subject(r)
     if r.cur.take("without", "with no", "that have no", "which have no", "having no"):
         found = _missing(r)
@@ -96,28 +120,29 @@ def _excluded(r: Reading, start: int) -> bool:
     condition = _condition(r)
     if condition is None:
         raise _not_understood(r, start)
-    _tail(r)
+    _tail(r, condition)
     add_condition(r, build("({} IS NOT TRUE)", condition, kind="boolean"))
     return True
 
 
 def _kept(r: Reading, start: int) -> bool:
+    adjective = take_adjective(r)
+    if adjective is not None:
+        r.current = adjective[0]
+        add_condition(r, adjective[1])
+        return True
     subject = _subject(r)
     if read_anti(r, subject):
         return True
     r.cur.skip(_LINKS | {"are", "have"})
     condition = _condition(r)
-    if (
-        condition is None
-        and subject is None
-        and r.cur.tokens[start].low in ("keep", "only", "filter", "just", "retain")
-    ):
-        if r.cur.tokens[start].low in ("keep", "retain") or r.cur.low() in ("the", "columns", "column"):
-            r.cur.at = start
-            return False
+    if condition is None and subject is None:
+        # `only order_id and amount`: columns are chosen with the same words.
+        r.cur.at = start
+        return False
     if condition is None:
         raise _not_understood(r, start)
-    _tail(r)
+    _tail(r, condition)
     add_condition(r, condition)
     return True
 
@@ -153,12 +178,13 @@ def _condition(r: Reading) -> Expr | None:
     return ranged
 
 
-def _tail(r: Reading) -> None:
+def _tail(r: Reading, condition: Expr) -> None:
     """`status = 'completed' orders from 2024`: the noun after a condition."""
     at = r.cur.at
     r.cur.skip({"rows", "records", "ones", "lines"})
     if r.cur.at == at:
-        entity = r.take_entity(least=0.86)
+        named = {ref.source for ref in condition.refs()}
+        entity = r.take_entity([source for source in r.sources if source.alias in named], least=0.86)
         if entity is not None:
             r.current = entity
 
@@ -188,6 +214,10 @@ def add_condition(r: Reading, condition: Expr) -> None:
 def date_column(r: Reading, start: int) -> Expr:
     """The one date of the rows in question. Raises: Unclear when there are several or none."""
     pools = [[r.current]] if r.current is not None else []
+    homes = {one.home for one in [*r.intent.measures, *r.prior.measures]}
+    if len(homes) == 1:
+        # `revenue per month`: the date of what is added up.
+        pools.append([source for source in r.sources if source.alias in homes])
     pools.append(list(r.sources))
     for pool in pools:
         found = [
@@ -274,7 +304,7 @@ def _missing(r: Reading) -> Expr | None:
 
 def _anti(r: Reading, subject: Source | None, start: int, *, keep: bool) -> bool:
     r.cur.skip(ARTICLES | {"any", "matching", "corresponding"})
-    other = r.take_entity(least=0.8)
+    other = r.take_entity(least=0.8) or named_table(r)
     left = subject or r.current or next((source for source in r.sources if source != other), None)
     if other is None or left is None or left == other:
         r.cur.at = max(r.cur.at, start + 1)

@@ -76,9 +76,9 @@ def _dotted(raw: str, source: Source, found: Column) -> float:
     table, name = raw.rsplit(".", 1)
     names = (source.alias.lower(), source.table.name.lower(), source.table.dataset.lower())
     full = f"{source.table.connection}.{source.table.dataset}".lower()
-    if table not in names and table != full and stems(table) != stems(source.table.name):
-        if entity_words(table) != entity_words(source.table.name):
-            return 0.0
+    alike = stems(table) == stems(source.table.name) or entity_words(table) == entity_words(source.table.name)
+    if table not in names and table != full and not alike:
+        return 0.0
     if name == found.name.lower():
         return 1.0
     return 0.97 if stems(name) == stems(found.name) else 0.0

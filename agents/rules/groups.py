@@ -20,8 +20,11 @@ _OPENERS = (
     "split by",
     "aggregated by",
     "per each",
+    "per",
+    "by",
+    "for all",
+    "across",
 )
-_OPENERS += ("per", "by", "for all", "across")
 _TEMPORAL = frozenset({"date", "timestamp"})
 
 
@@ -34,6 +37,10 @@ def read_group(r: Reading) -> bool:
         each = r.cur.tokens[start].low == "for"
     else:
         return False
+    if any(target.span[1] == r.cur.tokens[start - 1].end for target in r.intent.targets if start):
+        raise r.unknown(
+            start, "after a destination this may mean groups, files, a key or an order; say which", r.cur.at + 1
+        )
     opened = r.cur.at
     while True:
         r.cur.skip(ARTICLES | {"every"})
@@ -43,6 +50,7 @@ def read_group(r: Reading) -> bool:
         before = r.cur.at
         if not _more(r):
             r.cur.at = before
+            r.intent.trail.append("G")
             return True
 
 

@@ -90,7 +90,8 @@ def _reference(r: Reading, left: Ref, start: int) -> bool:
     at = r.cur.at
     right = r.take_column(sources=others, least=0.92)
     if right is not None and right.sole is not None and right.kind in ("integer", "text", "number"):
-        if _key_like(left) or _key_like(right.sole) or right.sole.column in _keys(r):
+        keys = _key_like(left) or _key_like(right.sole) or right.sole.column in _keys(r)
+        if keys:
             _link(r, left, right.sole)
             return True
     r.cur.at = at

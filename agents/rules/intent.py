@@ -44,7 +44,7 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class Dedupe:
-    """One row a key of `source`; no `keys`: of equal whole rows one stays. `order`: the column that decides, best first."""
+    """One row a key of `source`; no `keys`: equal whole rows. `order`: the column that decides."""
 
     source: str
     keys: tuple[Expr, ...]
@@ -157,7 +157,11 @@ class TargetSpec:
 
 @dataclass
 class Intent:
-    """The whole meaning, collected while reading. Order of the goal is kept by the phrase numbers."""
+    """The whole meaning, collected while reading. Order of the goal is kept by the phrase numbers.
+
+    `trail` is the order in which groups (`G`) and measures (`M`) were named; `joined` are tables that one clause joins
+    without naming keys; `once` are sources whose rows the goal wants counted once.
+    """
 
     sources: list[Source] = field(default_factory=list)
     edges: list[Edge] = field(default_factory=list)
@@ -172,6 +176,8 @@ class Intent:
     limit: tuple[int, int] | None = None
     targets: list[TargetSpec] = field(default_factory=list)
     checks: list[CheckRule] = field(default_factory=list)
+    trail: list[str] = field(default_factory=list)
+    joined: list[tuple[frozenset[str], str, int]] = field(default_factory=list)
     once: list[tuple[str, int]] = field(default_factory=list)
 
     def saved(self) -> dict[str, list[Any]]:

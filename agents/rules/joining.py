@@ -1,5 +1,7 @@
 """Clauses that join tables: which ones, how, and on what."""
 
+import itertools
+
 from agent_etl.agents.rules.asking import Unclear
 from agent_etl.agents.rules.expressions import Expr, Ref
 from agent_etl.agents.rules.ground import STRONG, columns
@@ -7,7 +9,7 @@ from agent_etl.agents.rules.intent import Edge, Output, Source
 from agent_etl.agents.rules.lexicon import ARTICLES, JOIN_VERBS, PRONOUNS
 from agent_etl.agents.rules.names import stems
 from agent_etl.agents.rules.reading import Reading
-from agent_etl.agents.rules.sources import tables_named
+from agent_etl.agents.rules.sources import named_table
 
 __all__ = ["read_attach", "read_join"]
 
@@ -69,7 +71,7 @@ def _tables(r: Reading) -> list[Source]:
     found: list[Source] = []
     while True:
         at = r.cur.at
-        source = _named(r)
+        source = named_table(r)
         if source is None or source in found:
             r.cur.at = at
             break
@@ -85,29 +87,6 @@ def _tables(r: Reading) -> list[Source]:
     if found and r.cur.tokens[r.cur.at - 1].low in ("and", "with", "to", ",", "&", "+"):
         r.cur.at -= 1
     return found
-
-
-def _named(r: Reading) -> Source | None:
-    """A table in scope, else one of the catalogue that the words name alone."""
-    at = r.cur.at
-    r.cur.skip(ARTICLES | {"table", "file"})
-    token = r.cur.peek()
-    if token is not None and token.kind == "place":
-        tables = tables_named(r, [token.text])
-        if len(tables) == 1:
-            r.cur.next()
-            return r.add_source(tables[0], listed=True)
-    found = r.take_entity(least=0.86)
-    if found is not None:
-        return found
-    words = r.words_ahead(3)
-    for size in range(len(words), 0, -1):
-        tables = tables_named(r, words[:size], least=0.96)
-        if len(tables) == 1:
-            r.cur.at += size
-            return r.add_source(tables[0], listed=True)
-    r.cur.at = at
-    return None
 
 
 def _involved(r: Reading, tables: list[Source], start: int) -> list[Source]:
@@ -225,8 +204,11 @@ def _settle(r: Reading, words: list[str], holders: list[Ref], start: int) -> lis
 def _edges(r: Reading, involved: list[Source], pairs: list[tuple[Ref, Ref]], kind: str) -> None:
     """One edge for each pair of tables that the keys link; without keys the tables in a chain, keys found later."""
     how: str = kind
+    if not pairs and len(involved) > 2:
+        r.intent.joined.append((frozenset(source.alias for source in involved), kind, r.phrase))
+        return
     if not pairs:
-        for left, right in zip(involved, involved[1:], strict=False):
+        for left, right in itertools.pairwise(involved):
             _add(r, Edge(left.alias, right.alias, (), how, r.phrase, stated=True))  # type: ignore[arg-type]
         return
     together: dict[tuple[str, str], list[tuple[str, str]]] = {}
@@ -253,7 +235,7 @@ def read_attach(r: Reading) -> bool:
     """`add region from customers`, `enrich orders with name and country from customers`. Raises: Unclear."""
     start = r.cur.at
     if r.cur.take("enrich"):
-        base = _named(r) if not r.cur.take_any(PRONOUNS) else None
+        base = named_table(r) if not r.cur.take_any(PRONOUNS) else None
         if not r.cur.take("with"):
             r.cur.at = start
             return False
@@ -268,7 +250,7 @@ def read_attach(r: Reading) -> bool:
     names, other = wanted
     base = base or r.current or next((source for source in r.sources if source != other), None)
     if r.cur.take("to", "onto"):
-        named = _named(r)
+        named = named_table(r)
         if named is None:
             raise r.unknown(start, "what the columns are added to is not a table in scope", r.cur.at + 1)
         base = named
@@ -292,7 +274,7 @@ def _attached(r: Reading) -> tuple[list[tuple[Expr, str]], Source] | None:
             break
         if r.cur.tokens[at].low in ("from", "of"):
             r.cur.at = at + 1
-            other = _named(r)
+            other = named_table(r)
             if other is None:
                 continue
             end = r.cur.at

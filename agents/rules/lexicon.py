@@ -21,10 +21,49 @@ WRITE_VERBS = frozenset(
 REPLACE_VERBS = frozenset({"replace", "overwrite", "rebuild", "recreate", "refresh", "replacing", "overwriting"})
 ELSEWHERE = frozenset(
     {"slack", "snowflake", "bigquery", "redshift", "s3", "gcs", "kafka", "sheets", "excel", "tableau", "salesforce"}
-    | {"hubspot", "looker", "databricks", "mysql", "oracle", "sftp", "ftp", "api", "airtable", "notion", "teams", "mongodb"}
-    | {"elasticsearch", "mongo", "redis", "disk", "screen", "stdout", "console", "clipboard", "google", "email", "mariadb"}
+    | {
+        "hubspot",
+        "looker",
+        "databricks",
+        "mysql",
+        "oracle",
+        "sftp",
+        "ftp",
+        "api",
+        "airtable",
+        "notion",
+        "teams",
+        "mongodb",
+    }
+    | {
+        "elasticsearch",
+        "mongo",
+        "redis",
+        "disk",
+        "screen",
+        "stdout",
+        "console",
+        "clipboard",
+        "google",
+        "email",
+        "mariadb",
+    }
     | {"clickhouse", "athena", "azure", "dropbox", "gmail", "outlook", "discord", "jira", "git", "github", "me", "us"}
-    | {"powerbi", "sharepoint", "confluence", "ods", "xlsx", "xml", "pdf", "html", "json", "avro", "orc", "delta", "iceberg"}
+    | {
+        "powerbi",
+        "sharepoint",
+        "confluence",
+        "ods",
+        "xlsx",
+        "xml",
+        "pdf",
+        "html",
+        "json",
+        "avro",
+        "orc",
+        "delta",
+        "iceberg",
+    }
 )
 APPEND_VERBS = frozenset({"append", "insert", "appending", "inserting"})
 MERGE_VERBS = frozenset({"upsert", "merge", "upserting", "merging"})
@@ -32,7 +71,7 @@ COMPUTE_VERBS = frozenset(
     {"compute", "calculate", "calc", "show", "list", "report", "give", "find", "produce", "summarize", "summarise"}
     | {"aggregate", "agg", "determine", "return", "display", "derive", "output", "get", "make", "build", "create"}
     | {"generate", "tell", "provide", "present", "include", "including", "select", "want", "need", "obtain", "write"}
-    | {"work", "figure", "analyze", "analyse", "measure", "tally", "total"}
+    | {"work", "figure", "analyze", "analyse", "measure"}
 )
 JOIN_VERBS = frozenset({"join", "joined", "joining", "match", "matched", "link", "combine", "connect"})
 DEDUPE_VERBS = frozenset({"dedupe", "dedup", "deduplicate", "de-duplicate", "de-dupe", "deduplicated", "deduping"})
@@ -114,8 +153,20 @@ GRAIN_ADJECTIVES = frozenset({"yearly", "annual", "quarterly", "monthly", "weekl
 MONTHS = {
     name: number
     for number, names in enumerate(
-        ("january jan", "february feb", "march mar", "april apr", "may", "june jun", "july jul", "august aug")
-        + ("september sep sept", "october oct", "november nov", "december dec"),
+        (
+            "january jan",
+            "february feb",
+            "march mar",
+            "april apr",
+            "may",
+            "june jun",
+            "july jul",
+            "august aug",
+            "september sep sept",
+            "october oct",
+            "november nov",
+            "december dec",
+        ),
         start=1,
     )
     for name in names.split()
@@ -141,7 +192,7 @@ UNIT_FAMILIES: tuple[dict[str, int], ...] = (
 )
 UNITS = frozenset(unit for family in UNIT_FAMILIES for unit in family)
 
-# Nouns for quantities: what people call a column by another name. The first match of a family that is the only one counts.
+# Nouns for quantities: what people call a column by another name. A match counts when it is the only one.
 SYNONYMS: dict[str, frozenset[str]] = {
     "length": frozenset({"length", "duration", "millisecond", "second", "minute", "runtime", "playtime"}),
     "duration": frozenset({"length", "duration", "millisecond", "second", "minute", "runtime"}),

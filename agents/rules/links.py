@@ -1,5 +1,7 @@
 """How tables belong together: join keys from the goal, declared keys, names and measured containment; cardinalities."""
 
+from typing import Literal
+
 from agent_etl.agents.rules.expressions import Ref, kind_of
 from agent_etl.agents.rules.ground import key_of
 from agent_etl.agents.rules.intent import Edge, Source
@@ -9,6 +11,7 @@ from agent_etl.engine.ports import Overlap
 
 __all__ = ["Links"]
 
+How = Literal["inner", "left", "anti", "semi"] | None
 Pairs = tuple[tuple[str, str], ...]
 _CONTAINED = 0.95
 
@@ -51,14 +54,27 @@ class Links:
             ]
             if not found:
                 continue
+            keyed = [one for one in found if self._keyed(source, *one)]
+            found = keyed or found
             near, pairs = found[0] if len(found) == 1 else self._ask(source, found)
-            self.edges.append(Edge(near.alias, source.alias, pairs, None, source.phrase))
+            self.edges.append(Edge(near.alias, source.alias, pairs, self._how(near, source), source.phrase))
             return
-        left = [source for source in involved if source.alias not in reached][0]
+        left = next(source for source in involved if source.alias not in reached)
         others = ", ".join(sorted(self.r.table(alias).name for alias in reached))
         raise self.r.asking.refuse(
             self.span_of(left), f"nothing tells how {left.table.name} belongs to {others}; name the join key"
         )
+
+    def _how(self, near: Source, source: Source) -> How:
+        """The kind of join that the goal names for all its tables together."""
+        for aliases, kind, _ in self.r.intent.joined:
+            if {near.alias, source.alias} <= aliases:
+                return "left" if kind == "left" else "inner"
+        return None
+
+    def _keyed(self, source: Source, near: Source, pairs: Pairs) -> bool:
+        """One of the two sides is told apart by the join key."""
+        return self.unique(near, tuple(a for a, _ in pairs)) or self.unique(source, tuple(b for _, b in pairs))
 
     def _ask(self, source: Source, found: list[tuple[Source, Pairs]]) -> tuple[Source, Pairs]:
         options = {self.describe(near, source, pairs): (near, pairs) for near, pairs in found}
@@ -181,10 +197,10 @@ class Links:
                 continue
             edge = Edge(left.alias, right.alias, ((one.name, key[0]),), None, 0)
             overlap = self.overlap(edge)
-            if overlap.left_rows and _share(overlap.left_rows, overlap.left_unmatched) >= _CONTAINED:
-                if self.unique(right, key):
-                    found.append(((one.name, key[0]),))
-                    self.r.asking.note(f"{self.describe(left, right, found[-1])}: found by their values.")
+            contained = _share(overlap.left_rows, overlap.left_unmatched) >= _CONTAINED
+            if contained and self.unique(right, key):
+                found.append(((one.name, key[0]),))
+                self.r.asking.note(f"{self.describe(left, right, found[-1])}: found by their values.")
         return found
 
     def overlap(self, edge: Edge) -> Overlap:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import cast
 
+from agent_etl.agents.rules.adjectives import take_adjective
 from agent_etl.agents.rules.expressions import Expr, Kind, MeasureRef, Ref
 from agent_etl.agents.rules.ground import columns, key_of
 from agent_etl.agents.rules.intent import Func, Measure, Output
@@ -93,9 +94,8 @@ def _counted(r: Reading, start: int) -> list[tuple[Expr, tuple[str, ...]]]:
             "with",
             "having",
             "in",
-        ):
-            if r.cur.tokens[r.cur.at - 1].low in ("count", "counts"):
-                return [(_add(r, Measure("count_rows", None, "*", r.phrase, entity=True)), ("count",))]
+        ) and r.cur.tokens[r.cur.at - 1].low in ("count", "counts"):
+            return [(_add(r, Measure("count_rows", None, "*", r.phrase, entity=True)), ("count",))]
         r.cur.at += 0 if r.cur.done else 1
         raise r.unknown(start, "what to count is neither a table's rows nor a column in scope")
     return [(found, _words(r, start))]
@@ -108,6 +108,11 @@ def count_of(r: Reading, start: int) -> Expr | None:
     if r.cur.low() in ROW_NOUNS and not distinct:
         r.cur.next()
         return _add(r, Measure("count_rows", None, "*", r.phrase, entity=True))
+    adjective = take_adjective(r)
+    if adjective is not None:
+        source, where = adjective
+        counted = Measure("count_rows", None, source.alias, r.phrase, entity=True, distinct=distinct, where=where)
+        return _add(r, counted)
     at = r.cur.at
     entity = r.take_entity()
     end_of_entity = r.cur.at

@@ -20,6 +20,7 @@ _COLUMNS = ("columns", "column", "fields", "field", "the columns", "the column",
 def read_outputs(r: Reading) -> bool:
     """A list of result columns after a verb, or a list that begins with a measure. Raises: Unclear."""
     start = r.cur.at
+    r.cur.take("what is", "what are", "what were", "what was", "i need", "i want")
     adds = r.cur.take(*_ADD)
     verb = adds or r.cur.take("keep only", "select only", "keep", "retain", "choose", "only")
     strict = verb and not adds
@@ -115,6 +116,7 @@ def _definition(r: Reading) -> tuple[str, Expr] | None:
 
 def _measured(r: Reading, found: list[tuple[Expr, tuple[str, ...]]], start: int) -> None:
     """Measures with what follows them: units, rounding, a name."""
+    r.intent.trail.append("M")
     end = r.cur.at
     values = []
     for value, words in found:

@@ -12,7 +12,7 @@ from agent_etl.agents.rules.joining import read_attach, read_join
 from agent_etl.agents.rules.lexicon import ALL_VERBS, SEPARATORS
 from agent_etl.agents.rules.outputs import read_outputs
 from agent_etl.agents.rules.reading import Prior, Reading
-from agent_etl.agents.rules.shaping import read_cast, read_dedupe, read_drop, read_rename
+from agent_etl.agents.rules.shaping import read_cast, read_convert, read_dedupe, read_drop, read_rename
 from agent_etl.agents.rules.sorting import read_limit, read_sort
 from agent_etl.agents.rules.sources import find_sources, find_targets, read_source
 from agent_etl.agents.rules.subjects import read_subject
@@ -33,6 +33,7 @@ _PRODUCTIONS: tuple[Callable[[Reading], bool], ...] = (
     read_sort,
     read_rename,
     read_cast,
+    read_convert,
     read_attach,
     read_anti,
     read_filter,

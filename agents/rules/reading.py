@@ -46,6 +46,7 @@ class Reading:
         self.target_starts: dict[int, str] = {}
         self.echo: dict[int, str] = {}
         self.current: Source | None = None
+        self.subjects: list[Source] = []
         self.converted: dict[Ref, str] = {}
 
     # -- sources ---------------------------------------------------------------------------------------------------
@@ -99,6 +100,8 @@ class Reading:
         start = self.cur.at
         self.cur.skip(ARTICLES)
         pool = list(self.sources if sources is None else sources)
+        if self.cur.kind() == "place":
+            return self._placed(pool, start)
         words = self.words_ahead(4)
         for size in range(len(words), 0, -1):
             found = [(score, source) for score, source in entities(words[:size], pool) if score >= least]
@@ -115,6 +118,16 @@ class Reading:
                 [(source.alias, f"{source.table.connection}.{source.table.dataset}") for source in best],
             )
             return self.intent.source(name)
+        self.cur.at = start
+        return None
+
+    def _placed(self, pool: list[Source], start: int) -> Source | None:
+        """A file by its name."""
+        wanted = self.cur.next().low.removeprefix("./")
+        for source in pool:
+            have = source.table.dataset.lower()
+            if have == wanted or have.endswith("/" + wanted):
+                return source
         self.cur.at = start
         return None
 

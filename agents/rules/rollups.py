@@ -11,7 +11,7 @@ from agent_etl.agents.rules.rows import joined, keep_or_drop
 from agent_etl.agents.rules.statement import Statement
 from agent_etl.agents.rules.streams import Streams
 
-__all__ = ["Rollup", "plain_aggregate", "roll_up"]
+__all__ = ["Rollup", "counted", "plain_aggregate", "roll_up"]
 
 
 @dataclass
@@ -42,6 +42,12 @@ def plain_aggregate(measure: Measure, inner: str) -> str:
     return f"{measure.func}({inner})"
 
 
+def counted(streams: Streams, measure: Measure, what: str = "*") -> str:
+    """A count of rows, or of those that meet the measure's own condition."""
+    only = f" FILTER (WHERE {measure.where.sql(streams.full)})" if measure.where is not None else ""
+    return f"count({what}){only}"
+
+
 def roll_up(r: Reading, links: Links, streams: Streams, homes: list[str], involved: list[Source]) -> Rollup:
     """Totals over a parent and its children. Raises: Unclear when the tables do not form that shape."""
     parent = _parent(r, links, homes, involved)
@@ -67,11 +73,11 @@ def roll_up(r: Reading, links: Links, streams: Streams, homes: list[str], involv
     return Rollup(statement, named, wheres)
 
 
-def _present(
-    r: Reading, links: Links, streams: Streams, parent: Source, children: dict[str, _Child]
-) -> list[str]:
+def _present(r: Reading, links: Links, streams: Streams, parent: Source, children: dict[str, _Child]) -> list[str]:
     """A joined table that nothing is shown of still decides which rows of the parent count. Raises: Unclear."""
-    covered = links.reach(parent.alias) | {one for child in children.values() for e in child.path for one in (e.left, e.right)}
+    covered = links.reach(parent.alias) | {
+        one for child in children.values() for e in child.path for one in (e.left, e.right)
+    }
     conditions: list[str] = []
     for edge in links.edges:
         other = next((one for one in (edge.left, edge.right) if one not in covered), None)
@@ -114,11 +120,16 @@ def _parts(r: Reading, streams: Streams, measure: Measure, at: int, child: _Chil
     inner = measure.argument.sql(streams.full) if measure.argument is not None else "*"
     func = "count" if measure.func == "count_rows" else measure.func
     if single:
-        name = _part(child, plain_aggregate(measure, inner) if measure.argument is not None else "count(*)", func, at)
+        name = _part(
+            child,
+            plain_aggregate(measure, inner) if measure.argument is not None else counted(streams, measure),
+            func,
+            at,
+        )
         value = f"max({{{child.source.alias}}}.{name})"
         return f"coalesce({value}, 0)" if func in ("count", "count_distinct", "sum") else value
     if func in ("count", "sum"):
-        name = _part(child, f"{func}({inner})", func, at)
+        name = _part(child, counted(streams, measure) if measure.entity else f"{func}({inner})", func, at)
         value = f"coalesce(sum({{{child.source.alias}}}.{name}), 0)"
         whole = func == "count" or (measure.argument is not None and measure.argument.kind == "integer")
         return f"CAST({value} AS BIGINT)" if whole else value
@@ -143,7 +154,7 @@ def _part(child: _Child, sql: str, func: str, at: int) -> str:
 
 def _own(streams: Streams, measure: Measure) -> str:
     if measure.argument is None or measure.entity:
-        return "count(*)"
+        return counted(streams, measure)
     return plain_aggregate(measure, measure.argument.sql(streams.full))
 
 

@@ -10,11 +10,13 @@ from agent_etl.agents.rules.lexicon import (
     DROP_VERBS,
     PRONOUNS,
     ROW_NOUNS,
+    UNITS,
 )
-from agent_etl.agents.rules.names import stems
+from agent_etl.agents.rules.names import slug, stems
 from agent_etl.agents.rules.reading import Reading
+from agent_etl.agents.rules.scalars import take_suffixes
 
-__all__ = ["read_cast", "read_dedupe", "read_drop", "read_rename"]
+__all__ = ["read_cast", "read_convert", "read_dedupe", "read_drop", "read_rename", "unit_named"]
 
 _BEST = {
     "latest": True,
@@ -182,13 +184,12 @@ def _only(r: Reading, keys: list[Expr], start: int) -> str:
         named = {r.current.alias}
     if len(named) == 1:
         return named.pop()
-    chosen = r.asking.choose(
+    return r.asking.choose(
         "table",
         r.cur.span(start),
         "Which table's duplicates are dropped?",
         [*((name, r.table(name).name) for name in sorted(named)), ("all", "every table's, each on its own")],
     )
-    return chosen
 
 
 def read_drop(r: Reading) -> bool:
@@ -293,3 +294,34 @@ def _change(r: Reading, shape: str, start: int) -> bool:
             raise r.unknown(start, f"{r.label(ref)} holds {value.kind}, not text")
         r.intent.outputs.append(_replacing(r, ref, ref.column, build(shape, value, kind="text")))
     return True
+
+
+def read_convert(r: Reading) -> bool:
+    """`convert amount_cents to dollars [as amount]`, `convert amount from cents to dollars`. Raises: Unclear."""
+    start = r.cur.at
+    if not r.cur.take("convert", "converting"):
+        return False
+    found = r.take_column()
+    if found is None or found.sole is None:
+        r.cur.at = start
+        return False
+    before = r.cur.at
+    value = take_suffixes(r, found)
+    if r.cur.at == before or value.unit is None:
+        r.cur.at = start
+        return False
+    ref = found.sole
+    name = ref.column
+    if unit_named(ref.column):
+        name = slug([*stems(ref.column)[:-1], f"{value.unit}s" if len(value.unit) > 3 else value.unit])
+    if r.cur.take("as", "called", "named") and r.cur.kind() in ("word", "string"):
+        name = r.cur.next().text
+    r.converted[ref] = value.unit
+    r.intent.outputs.append(_replacing(r, ref, name, value))
+    return True
+
+
+def unit_named(name: str) -> bool:
+    """The column's name ends in its unit."""
+    words = stems(name)
+    return len(words) > 1 and words[-1] in UNITS

@@ -128,6 +128,10 @@ def _by_family(r: Reading, family: frozenset[str], start: int) -> Expr:
     """The output that a bare superlative ranks. Raises: Unclear when it is not the only one."""
     outputs = {one.name: one for one in [*r.prior.outputs, *r.intent.outputs]}
     fitting = [one for one in outputs.values() if _in_family(one, family)]
+    groups = [*r.intent.groups, *r.prior.groups] if family else []
+    dated = {one.name: one.expression for one in groups if set(stems(one.name)) & family}
+    if not fitting and len(dated) == 1:
+        return next(iter(dated.values()))
     if len(fitting) == 1:
         return recalled(r, fitting[0])
     options = [(one.name, one.name) for one in (fitting or outputs.values())]
@@ -166,6 +170,9 @@ def _top(r: Reading, count: int, *, down: bool, start: int, ranked: bool) -> boo
         r.cur.skip(ROW_NOUNS)
     if r.cur.low() in ("per", "for", "in", "within") or not ranked:
         raise r.unknown(start, "the first rows of each group, or without an order, are not supported", r.cur.at + 2)
+    if entity is None and r.intent.sorts and (r.cur.done or r.cur.low() in (",", ".", ";", "and", "into", "to")):
+        r.intent.limit = (count, r.phrase)
+        return True
     if not r.cur.take("by", "with the most", "with the highest", "with the largest"):
         raise r.unknown(start, "ranked by what? write `top N … by <measure>`")
     found = _sortable(r)

@@ -2,12 +2,13 @@
 
 from agent_etl.agents.rules.asking import Unclear
 from agent_etl.agents.rules.ground import WEAK, entity_score
+from agent_etl.agents.rules.intent import Source
 from agent_etl.agents.rules.lexicon import ALL_VERBS, ARTICLES, JOIN_VERBS, READ_VERBS, REPLACE_VERBS, WRITE_VERBS
 from agent_etl.agents.rules.reading import Reading
 from agent_etl.agents.rules.words import Token
 from agent_etl.engine.schema import Table
 
-__all__ = ["find_sources", "find_targets", "read_source", "same_place", "tables_named"]
+__all__ = ["find_sources", "find_targets", "named_table", "read_source", "same_place", "tables_named"]
 
 _NOUNS = frozenset(
     {"table", "tables", "file", "files", "csv", "dataset", "datasets", "parquet", "data", "rows", "json"}
@@ -189,7 +190,11 @@ def read_source(r: Reading) -> bool:
     if r.cur.low() in READ_VERBS | {"from"}:
         return _list_here(r)
     # `rename a to b in orders.csv`
-    return r.cur.low() in ("of", "in", "for", "using", "over") and r.cur.kind(1) == "place" and _list_here(r)
+    if r.cur.low() not in ("of", "in", "for", "using", "over"):
+        return False
+    token = r.cur.peek(1)
+    dotted = token is not None and "." in token.text and bool(r.request.catalogue.named(token.text))
+    return (dotted or r.cur.kind(1) == "place") and _list_here(r)
 
 
 def _list_here(r: Reading) -> bool:
@@ -278,3 +283,26 @@ def _register(r: Reading, words: list[str], place: str | None, at: tuple[int, in
     where = f" in {place}" if place else ""
     known = sorted({f"{table.connection}.{table.dataset}" for table in r.request.catalogue.tables})[:8]
     raise r.unknown(at[0], f"no source holds it{where}; known are {', '.join(known) or 'none'}", at[1])
+
+
+def named_table(r: Reading) -> Source | None:
+    """A table in scope, else one of the catalogue that the words name alone."""
+    at = r.cur.at
+    r.cur.skip(ARTICLES | {"table", "file"})
+    token = r.cur.peek()
+    if token is not None and token.kind == "place":
+        tables = tables_named(r, [token.text])
+        if len(tables) == 1:
+            r.cur.next()
+            return r.add_source(tables[0], listed=True)
+    found = r.take_entity(least=0.86)
+    if found is not None:
+        return found
+    words = r.words_ahead(3)
+    for size in range(len(words), 0, -1):
+        tables = tables_named(r, words[:size], least=0.96)
+        if len(tables) == 1:
+            r.cur.at += size
+            return r.add_source(tables[0], listed=True)
+    r.cur.at = at
+    return None

@@ -53,15 +53,16 @@ def read_target(r: Reading) -> bool:
         verbs.append(verb)
         if r.cur.at in r.target_starts and verb in REPLACE_VERBS:
             break
-        r.cur.skip(PRONOUNS | RESULT_WORDS | ARTICLES | {"out", "down", "final", "resulting", "of", "as"} - {"as"})
+        r.cur.skip(PRONOUNS | RESULT_WORDS | ARTICLES | {"out", "down", "final", "resulting", "of"})
     early: tuple[tuple[str, tuple[int, int]], ...] = ()
     if verbs and verbs[-1] in MERGE_VERBS and r.cur.low() in ("by", "on"):
         # `upsert by order_id into x`
         early = _keys(r)
     if r.cur.at not in r.target_starts:
-        if not r.cur.take("into", "to", "onto", "as", "in", "->") or r.cur.at not in r.target_starts:
-            r.cur.at = start
-            return False
+        r.cur.take("into", "to", "onto", "as", "in", "->")
+    if r.cur.at not in r.target_starts:
+        r.cur.at = start
+        return False
     spec = _destination(r, start, _mode(r, verbs, start))
     if spec is None:
         r.cur.at = start
@@ -226,6 +227,9 @@ def _tail(r: Reading, spec: TargetSpec, start: int) -> TargetSpec:
         bracket = r.cur.tokens[r.cur.at - 1].text == "("
         stated = _stated_mode(r)
         if stated is not None and (not bracket or r.cur.take(")")):
+            said = {token.low for token in r.cur.tokens[start:at]} & (APPEND_VERBS | MERGE_VERBS | REPLACE_VERBS)
+            if said and spec.mode not in (None, stated):
+                raise r.unknown(start, f"this says both {spec.mode} and {stated}")
             spec = replace(spec, mode=stated)
             continue
         r.cur.at = at
@@ -251,6 +255,10 @@ def _stated_mode(r: Reading) -> Mode | None:
             return "replace"
     if r.cur.take("replace", "overwrite"):
         return "replace"
+    if r.cur.tokens[r.cur.at - 1].low == "with" and r.cur.take(
+        "it", "them", "the result", "this", "these", "the results"
+    ):
+        return "replace"
     return None
 
 
@@ -267,7 +275,16 @@ def _keys(r: Reading) -> tuple[tuple[str, tuple[int, int]], ...]:
     while r.cur.kind() in ("word", "string"):
         first = r.cur.at
         r.cur.next()
-        while r.cur.kind() == "word" and r.cur.low() not in ("and", "then", "sorted", "with", "in", "as", "longest", "into"):
+        while r.cur.kind() == "word" and r.cur.low() not in (
+            "and",
+            "then",
+            "sorted",
+            "with",
+            "in",
+            "as",
+            "longest",
+            "into",
+        ):
             r.cur.next()
         found.append((r.cur.quote(first), r.cur.span(first)))
         at = r.cur.at

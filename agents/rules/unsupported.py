@@ -10,10 +10,12 @@ _REASONS: tuple[tuple[str, tuple[str, ...]], ...] = (
         "page the", "sms", "text me", "tell the",
     )),
     ("models are out of scope", (
-        "train", "predict", "forecast", "classify", "cluster", "score the", "fit a", "machine learning", "detect anomalies",
+        "train", "predict", "forecast", "classify", "cluster", "score the", "fit a", "machine learning",
+        "detect anomalies",
     )),
     ("schedules are not supported yet; run the goal from a scheduler", (
-        "every day", "every hour", "every week", "every month", "every morning", "every night", "every minute", "daily at",
+        "every day", "every hour", "every week", "every month", "every morning", "every night", "every minute",
+        "daily at",
         "schedule", "cron", "hourly at", "each day at", "each night", "every monday", "nightly",
     )),
     ("incremental loads are not supported yet", (
@@ -28,7 +30,9 @@ _REASONS: tuple[tuple[str, tuple[str, ...]], ...] = (
         "rank", "running", "cumulative", "moving", "rolling", "month-over-month", "year-over-year", "row number",
         "previous row", "lag", "lead", "top per", "sessionize", "percentile", "growth",
     )),
-    ("masking is not supported yet", ("mask", "hash", "anonymize", "anonymise", "pseudonymize", "redact", "de-identify")),
+    ("masking is not supported yet", (
+        "mask", "hash", "anonymize", "anonymise", "pseudonymize", "redact", "de-identify",
+    )),
     ("stacking tables (union) is not supported yet", ("union", "stack", "concatenate the tables")),
     ("random samples are not supported yet", ("sample", "random")),
     ("this does not say what to do; name the operations", (

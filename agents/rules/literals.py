@@ -1,0 +1,88 @@
+"""Literals in a condition: numbers, values that the column holds, periods."""
+
+from agent_etl.agents.rules.expressions import Expr, build, number, text
+from agent_etl.agents.rules.ground import STRONG, columns
+from agent_etl.agents.rules.lexicon import BREAKS
+from agent_etl.agents.rules.reading import Reading
+from agent_etl.agents.rules.scalars import NUMERIC
+from agent_etl.agents.rules.values import Period, ground_value
+
+__all__ = ["during", "placed", "take_number", "take_value"]
+
+
+def take_number(r: Reading) -> Expr | None:
+    """A number, maybe negative, taken. Raises: Unclear for one with a comma in it."""
+    start = r.cur.at
+    minus = r.cur.take("-")
+    token = r.cur.peek()
+    if token is None or token.kind != "number":
+        r.cur.at = start
+        return None
+    r.cur.next()
+    after, digits = r.cur.peek(), r.cur.peek(1)
+    if after is not None and digits is not None and after.text == "," and digits.kind == "number":
+        together = after.start == token.end and digits.start == after.end
+        if together and len(digits.text) == 3:
+            raise r.unknown(start, "is this one number or two? write it without a comma", r.cur.at + 2)
+    return number(("-" if minus else "") + token.text)
+
+
+def take_value(r: Reading, left: Expr) -> Expr | None:
+    """One literal for the operand. Raises: Unclear for a text that the column does not hold."""
+    token = r.cur.peek()
+    start = r.cur.at
+    if left.kind in NUMERIC:
+        return take_number(r)
+    if left.kind != "text" or token is None:
+        return None
+    if token.kind == "word":
+        return _bare(r, left)
+    if token.kind not in ("string", "number", "place"):
+        return None
+    r.cur.next()
+    return text(_grounded(r, left, token.text, r.cur.span(start)))
+
+
+def _bare(r: Reading, left: Expr) -> Expr | None:
+    """Words without quotes as a value: the longest run that the column holds, else the first word is asked about."""
+    sole, start = left.sole, r.cur.at
+    words = r.words_ahead(4)
+    if sole is not None:
+        table = r.table(sole.source)
+        for size in range(len(words), 0, -1):
+            value = r.cur.goal[slice(*r.cur.span(start, start + size))]
+            if r.request.prober.count(table, sole.column, value, fold=True) > 0:
+                r.cur.at += size
+                return text(_grounded(r, left, value, r.cur.span(start)))
+    if words[0].lower() in BREAKS or (
+        columns(words[:1], r.sources)[:1] and columns(words[:1], r.sources)[0].score >= STRONG
+    ):
+        return None
+    r.cur.next()
+    return text(_grounded(r, left, words[0], r.cur.span(start)))
+
+
+def _grounded(r: Reading, left: Expr, value: str, span: tuple[int, int]) -> str:
+    sole = left.sole
+    if sole is None:
+        return value
+    return ground_value(r.asking, r.request.prober, r.table(sole.source), sole, value, span)
+
+
+def placed(left: Expr, sign: str, period: Period) -> Expr:
+    """The date compared with a whole period: after it, not before its start, …"""
+    if period.moment is not None:
+        return build(f"({{}} {sign} TIMESTAMP '{period.moment}')", left, kind="boolean")
+    if sign == "=":
+        return during(left, period)
+    if sign == "<>":
+        return build("({} IS NOT TRUE)", during(left, period), kind="boolean")
+    edge = {">": period.end, ">=": period.start, "<": period.start, "<=": period.end}[sign]
+    shown = {">": ">=", ">=": ">=", "<": "<", "<=": "<"}[sign]
+    return build(f"({{}} {shown} DATE '{edge.isoformat()}')", left, kind="boolean")
+
+
+def during(left: Expr, period: Period) -> Expr:
+    """The date or moment lies in the period."""
+    low, high = period.start.isoformat(), period.end.isoformat()
+    return build(f"({{}} >= DATE '{low}' AND {{}} < DATE '{high}')", left, left, kind="boolean")
