@@ -112,7 +112,7 @@ class DuckdbSession:
     def pour(self, name: TableName, pour: Pour, rows: Relation) -> int:
         return self._streamed(f"INSERT INTO {name.sql} ({pour.names})", pour, rows)
 
-    def stage(self, pour: Pour, rows: Relation) -> tuple[str, int]:
+    def stage(self, pour: Pour, rows: Relation, key: Sequence[str]) -> tuple[str, int]:
         table = quote(f"_etl_staged_{next(_staged)}")
         return table, self._streamed(f"CREATE TEMPORARY TABLE {table} AS", pour, rows)
 

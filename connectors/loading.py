@@ -70,8 +70,11 @@ class Session(Protocol):
         """Append the rows to the table; how many they were."""
         ...
 
-    def stage(self, pour: Pour, rows: Relation) -> tuple[str, int]:
-        """Put the rows, as the target stores them, into a temporary table; its name as SQL and the row count."""
+    def stage(self, pour: Pour, rows: Relation, key: Sequence[str]) -> tuple[str, int]:
+        """Put the rows, as the target stores them, into a temporary table that is to be joined by `key`.
+
+        Gives the table, or a query over it, as SQL, and the row count.
+        """
         ...
 
     def commit(self) -> None:
@@ -244,28 +247,35 @@ def _merge(
     if len(keys) != len(order.key) or not keys:
         valid = [column.name for column in order.columns]
         raise TargetError("A merge key is not a column of the data", key=list(order.key), valid=valid)
-    staged, count = session.stage(pour, rows)
+    staged, count = session.stage(pour, rows, [slot.name for slot in keys])
     names = ", ".join(quote(slot.name) for slot in keys)
     _check_keys(session, staged, names, keys, order)
     same = " AND ".join(f"t.{quote(slot.name)} = s.{quote(slot.name)}" for slot in keys)
-    matched = int(session.query(f"SELECT count(*) FROM {name.sql} AS t JOIN {staged} AS s ON {same}")[0][0])
-    partners = f"SELECT 1 FROM {name.sql} AS t WHERE {same}"
-    found = int(session.query(f"SELECT count(*) FROM {staged} AS s WHERE EXISTS ({partners})")[0][0])
-    if matched != found:
+    _check_matches(session, f"{name.sql} AS t JOIN {staged} AS s ON {same}", keys, order)
+    updated = _update(session, name, staged, pour, keys, same)
+    # An outer join, not EXISTS: SQLite would scan the whole target again for each row.
+    values = ", ".join(f"s.{quote(slot.name)}" for _, slot, _ in pour.items)
+    inserted = session.execute(
+        f"INSERT INTO {name.sql} ({pour.names}) SELECT {values} FROM {staged} AS s "
+        f"LEFT JOIN {name.sql} AS t ON {same} WHERE t.{quote(keys[0].name)} IS NULL"
+    )
+    return LoadResult(marker=blank, rows=count, inserted=inserted, updated=updated)
+
+
+def _check_matches(session: Session, joined: str, keys: Sequence[Slot], order: LoadOrder) -> None:
+    """No row of the data may meet two rows of the target."""
+    names = ", ".join(f"s.{quote(slot.name)}" for slot in keys)
+    repeated = f"SELECT 1 AS one FROM {joined} GROUP BY {names} HAVING count(*) > 1"
+    found = int(session.query(f"SELECT count(*) FROM ({repeated}) AS repeated")[0][0])
+    if found:
         raise CheckFailed(
             "The merge key is not unique in the target",
             check="merge_key_unique",
             table=order.table,
             key=list(order.key),
-            expected=found,
-            found=matched,
+            duplicates=found,
             hint="choose a key that identifies a row, or remove the duplicates from the target",
         )
-    updated = _update(session, name, staged, pour, keys, same) if found else 0
-    inserted = session.execute(
-        f"INSERT INTO {name.sql} ({pour.names}) SELECT {pour.names} FROM {staged} AS s WHERE NOT EXISTS ({partners})"
-    )
-    return LoadResult(marker=blank, rows=count, inserted=inserted, updated=updated)
 
 
 def _check_keys(session: Session, staged: str, names: str, keys: Sequence[Slot], order: LoadOrder) -> None:

@@ -33,6 +33,7 @@ CAPABILITIES = Capabilities(
 )
 
 _LOCK_TIMEOUT = "30s"
+_WORK_MEM = "64MB"
 _ROUNDED = re.compile(r"^(timestamp|time)\([0-5]\) ")
 _staged = count(1)
 
@@ -52,7 +53,9 @@ class PostgresSession:
     def begin(self, dataset: str) -> TableName:
         default = catalog.default_schema(self._channel)
         name = self.find(dataset) or parse(dataset, default, catalog.schemas(self._channel))
-        self._channel.execute(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'")
+        self._channel.query(
+            f"SELECT set_config('lock_timeout', '{_LOCK_TIMEOUT}', true), set_config('work_mem', '{_WORK_MEM}', true)"
+        )
         self._lock(f"agent-etl:{name.sql}")
         # Two first loads into one schema would both make the marker table.
         if not self.has_markers(name):
@@ -93,17 +96,18 @@ class PostgresSession:
         wired, texts = _wired(pour)
         if all(direct(slot, text) for (_, slot, _), text in zip(pour.items, texts, strict=True)):
             return self._channel.ingest(name.table, wired, rows, self._memory_limit, schema=name.schema)
-        source, given = self.stage(pour, rows)
+        source, given = self.stage(pour, rows, ())
         self._channel.execute(f"INSERT INTO {name.sql} ({pour.names}) SELECT {pour.names} FROM {source} AS s")
         return given
 
-    def stage(self, pour: Pour, rows: Relation) -> tuple[str, int]:
+    def stage(self, pour: Pour, rows: Relation, key: Sequence[str]) -> tuple[str, int]:
         wired, texts = _wired(pour)
         table = f"_etl_staged_{next(_staged)}"
         given = self._channel.ingest(table, wired, rows, self._memory_limit)
         slots = [slot for _, slot, _ in pour.items]
         self._check_rounding(table, slots)
-        self._channel.execute(f"ANALYZE pg_temp.{quote(table)}")
+        if key:
+            self._channel.execute(f"ANALYZE pg_temp.{quote(table)}")
         casts = ", ".join(f"{staged(s, text)} AS {quote(s.name)}" for s, text in zip(slots, texts, strict=True))
         return f"(SELECT {casts} FROM pg_temp.{quote(table)} AS s)", given
 

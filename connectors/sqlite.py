@@ -38,6 +38,7 @@ class SqliteConnection:
         self.url = f"sqlite:///{path}"
         self.protected = protected
         self.memory_limit = memory_limit
+        self.judged: dict[tuple[str, str | None], tuple[dict[str, str], tuple[str, ...]]] = {}
 
     def source(self) -> "SqliteSource":
         """The file's tables and views."""
@@ -190,8 +191,11 @@ class SqliteSource:
     def _types(
         self, channel: Channel, table: str, columns: Sequence[Declared], options: Mapping[str, Any] | None
     ) -> tuple[dict[str, str], tuple[str, ...]]:
-        types = {column.name: slot_type(column).replace("TEXT", "VARCHAR") for column in columns}
         given = _given(options)
+        seen = (table, self.version(table))
+        if not given and seen in self._connection.judged:
+            return self._connection.judged[seen]
+        types = {column.name: slot_type(column).replace("TEXT", "VARCHAR") for column in columns}
         asked = [(c, q) for c in columns if c.name not in given and (q := question(c)) is not None]
         notes = []
         # SQLite takes at most 2000 columns in a result.
@@ -205,6 +209,8 @@ class SqliteSource:
                 types[column.name], note = judged(column, counts[: len(asks)])
                 counts = counts[len(asks) :]
                 notes += [note] if note else []
+        if not given:
+            self._connection.judged[seen] = types, tuple(notes)
         return {**types, **{name: kind for name, kind in given.items() if name in types}}, tuple(notes)
 
     def _reader(self, table: str, items: Sequence[tuple[Declared, str]]) -> pa.RecordBatchReader:

@@ -93,7 +93,7 @@ def misfits(columns: Sequence[tuple[Declared, str]]) -> tuple[str, ...]:
             bad = f"typeof({c}) NOT IN ('text', 'null')"
         else:
             bad = f"typeof({c}) = 'blob'"
-        counts.append(f"coalesce(sum({bad}), 0)")
+        counts.append(f"count(*) FILTER (WHERE {bad})")
     return tuple(counts)
 
 

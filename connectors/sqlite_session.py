@@ -80,18 +80,23 @@ class SqliteSession:
         return int(self._channel.query("SELECT changes()")[0][0])
 
     def pour(self, name: TableName, pour: Pour, rows: Relation) -> int:
-        staged, given = self.stage(pour, rows)
+        staged, given = self.stage(pour, rows, ())
         self._channel.execute(f"INSERT INTO {name.sql} ({pour.names}) SELECT {pour.names} FROM {staged} ORDER BY rowid")
         self._channel.execute(f"DROP TABLE {staged}")
         return given
 
-    def stage(self, pour: Pour, rows: Relation) -> tuple[str, int]:
+    def stage(self, pour: Pour, rows: Relation, key: Sequence[str]) -> tuple[str, int]:
         table = f"_etl_staged_{next(_staged)}"
         wired = tuple(
             (column, slot, wire(expression, column.type if slot.type == "ANY" else slot.type, position))
             for position, (column, slot, expression) in enumerate(pour.items)
         )
         given = self._channel.ingest(table, replace(pour, items=wired), rows, self._memory_limit)
+        if key:
+            # SQLite would make such an index for each of the following queries.
+            self._channel.execute(
+                f"CREATE INDEX temp.{quote(table + '_key')} ON {quote(table)} ({', '.join(map(quote, key))})"
+            )
         return f"temp.{quote(table)}", given
 
     def commit(self) -> None:

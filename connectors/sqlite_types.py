@@ -141,40 +141,40 @@ def wire(expression: str, type_name: str, position: int) -> str:
     return f"CAST({x} AS VARCHAR)"
 
 
-# The modifier makes date() reckon: without one it gives 30 February back as it came.
+# Cheap tests come first; date() with a modifier reckons, without one it gives 30 February back as it came.
 _DAY = (
-    "substr({c},1,10) GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]'"
-    " AND date(substr({c},1,10), '+0 days') = substr({c},1,10)"
+    "{c} GLOB '[0-9][0-9][0-9][0-9]-[01][0-9]-[0-3][0-9]*' AND {c} > '0001' AND substr({c},6,2) BETWEEN '01' AND '12'"
+    " AND (substr({c},9,2) BETWEEN '01' AND '28' OR date(substr({c},1,10), '+0 days') = substr({c},1,10))"
 )
 _CLOCK = (
-    "{c} GLOB '[0-2][0-9]:[0-5][0-9]*' AND {c} NOT GLOB '*[^0-9:.]*' AND length({c}) <= 15"
-    " AND time({c}) IS NOT NULL AND substr({c},1,2) < '24'"
+    "({c} GLOB '[0-2][0-9]:[0-5][0-9]' OR ({c} GLOB '[0-2][0-9]:[0-5][0-9]:[0-5][0-9]*' AND (length({c}) = 8"
+    " OR ({c} GLOB '????????.[0-9]*' AND substr({c},10) NOT GLOB '*[^0-9]*' AND length({c}) <= 15))))"
+    " AND substr({c},1,2) < '24'"
 )
 
 
 def _moment(text: str) -> str:
     """The text is an ISO date with an optional time of day, without a zone."""
-    clock = _CLOCK.format(c=f"substr({text},12)")
-    return f"({_DAY.format(c=text)} AND (length({text}) = 10 OR (substr({text},11,1) IN (' ','T') AND {clock})))"
+    day, clock = _DAY.format(c=text), _CLOCK.format(c=f"substr({text},12)")
+    return f"({day} AND (length({text}) = 10 OR (substr({text},11,1) IN (' ','T') AND {clock})))"
 
 
 def _zoned(text: str) -> str:
-    """The text is an ISO time with a zone at its end."""
+    """The text is an ISO time with a zone at its end: Z, +hh:mm or +hh."""
     cases = (
-        (f"{text} GLOB '*Z'", 1),
-        (f"{text} GLOB '*[+-][0-9][0-9]:[0-9][0-9]'", 6),
-        (f"{text} GLOB '*[+-][0-9][0-9]' AND length({text}) > 13", 3),
+        (f"substr({text},-1) = 'Z'", 1),
+        (f"substr({text},-6,1) IN ('+','-') AND substr({text},-6) GLOB '?[01][0-9]:[0-5][0-9]'", 6),
+        (f"substr({text},-3,1) IN ('+','-') AND substr({text},-3) GLOB '?[01][0-9]'", 3),
     )
-    tests = [
-        f"({ends} AND length({text}) > 16 AND {_moment(f'substr({text},1,length({text})-{size})')})"
-        for ends, size in cases
-    ]
-    return f"({' OR '.join(tests)})"
+    tests = [f"({ends} AND {_moment(f'substr({text},1,length({text})-{size})')})" for ends, size in cases]
+    return f"(length({text}) > 16 AND ({' OR '.join(tests)}))"
 
 
 def places(name: str, scale: int) -> str:
     """The SQLite condition that a REAL is a decimal of that scale: no more digits than a REAL surely keeps."""
     c = quote(name)
+    if scale <= 15:
+        return f"abs({c}) < 1e{15 - scale} AND round({c}, {scale}) = {c}"
     digits = f"length(trim(replace(printf('%.{scale}f', abs({c})), '.', ''), '0')) <= 15"
     return f"CAST(printf('%.{scale}f', {c}) AS REAL) = {c} AND {digits}"
 
@@ -213,7 +213,8 @@ def question(column: Declared) -> tuple[str, ...] | None:
         f"typeof({c}) = 'integer' AND {c} BETWEEN -9007199254740992 AND 9007199254740992",
         *tests,
     )
-    return tuple(f"coalesce(sum({condition}), 0)" for condition in conditions)
+    # FILTER stops at the first condition that is false; an AND inside sum() would evaluate them all.
+    return tuple(f"count(*) FILTER (WHERE {condition})" for condition in conditions)
 
 
 def judged(column: Declared, counts: Sequence[int]) -> tuple[str, str]:
