@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from agent_etl.agents.workbench import Workbench
 from agent_etl.engine.bind import Binding
 from agent_etl.engine.complaints import nearest
-from agent_etl.engine.errors import UsageError
+from agent_etl.engine.errors import Terminal, UsageError
 from agent_etl.engine.goal import Finding
 from agent_etl.engine.plan import Load, Plan
 from agent_etl.engine.ports import Capabilities, Connection
 from agent_etl.engine.schema import Column, Table
-from agent_etl.tools.measure import capabilities, existing, fits, target_duplicates
+from agent_etl.tools.measure import capabilities, existing, fits, format_of, target_duplicates, writable
 
 __all__ = ["prove"]
 
@@ -37,7 +37,11 @@ def prove(plan: Plan, workbench: Workbench) -> tuple[Finding, ...]:
             message = f"{places[place]} and {step.name} both write {step.table} in {step.target}"
             findings.append(Finding("error", "same_target", step.name, message, "load it once", "table"))
         places.setdefault(place, step.name)
-        findings += _Proof(plan, step, connection, known, workbench).findings()
+        try:
+            findings += _Proof(plan, step, connection, known, workbench).findings()
+        except Terminal as error:
+            reason = f"{error.message[:1].lower()}{error.message[1:]}"
+            findings.append(Finding("error", error.code, step.name, f"{step.table}: {reason}", error.hint, "table"))
     return tuple(findings)
 
 
@@ -65,7 +69,7 @@ class _Proof:
     def findings(self) -> list[Finding]:
         step, known = self.step, self.known
         binding = self.bench.binding(self.plan)
-        findings = [*self._stakes(binding)]
+        findings = [*self._stakes(binding), *self._format()]
         if step.mode not in known.modes:
             message = f"{step.target} ({known.kind}) cannot {step.mode}"
             hint = f"it can {', '.join(sorted(known.modes))}"
@@ -111,6 +115,25 @@ class _Proof:
 
     def _there(self) -> Table | None:
         return existing.by(self.bench.recorder)(self.bench.connections, self.step.target, self.step.table)
+
+    def _format(self) -> list[Finding]:
+        """A file has one format, and a place where it can be made; a table in a database has none."""
+        step = self.step
+        if self.known.dialect is not None:
+            if step.format is None:
+                return []
+            message = f"{step.target} keeps tables, so the format {step.format} means nothing there"
+            return [
+                self._error("format_without_file", message, "load into a folder, or leave the format out", "format")
+            ]
+        named, found = format_of(step.table), []
+        if named is not None and step.format not in (None, named):
+            message = f"the name {step.table} says {named} and the format is {step.format}"
+            found.append(self._error("format_contradiction", message, "let both say the same", "format"))
+        if not writable.by(self.bench.recorder)(self.connection.url, step.table):
+            message = f"the folder of {step.table} cannot be written to"
+            found.append(self._error("folder_not_writable", message, "chmod it, or load elsewhere", "table"))
+        return found
 
     def _key(self, columns: tuple[Column, ...]) -> list[Finding]:
         names = {column.name.lower() for column in columns}

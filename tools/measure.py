@@ -1,7 +1,11 @@
 """Verbs that look at targets and measure data."""
 
+import os
 from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
+from agent_etl.connectors.filekind import named_kind
 from agent_etl.connectors.fit import fitting
 from agent_etl.engine.ports import Capabilities, Connections, KeyFacts, Overlap, Prober, ValueFacts
 from agent_etl.engine.schema import Table
@@ -12,11 +16,13 @@ __all__ = [
     "capabilities",
     "existing",
     "fits",
+    "format_of",
     "measure_count",
     "measure_keys",
     "measure_overlap",
     "measure_values",
     "target_duplicates",
+    "writable",
 ]
 
 
@@ -45,6 +51,21 @@ def fits(given: str, wanted: str) -> bool:
     return any(
         fitting("x", given, kind, 0) is not None for kind in (wanted, *(["TEXT"] if wanted == "VARCHAR" else []))
     )
+
+
+@verb(Effect.DRY)
+def format_of(table: str) -> str | None:
+    """The format that a file's name says, or None when it says none."""
+    kind = named_kind(table)
+    return kind.format if kind is not None else None
+
+
+@verb(Effect.READ)
+def writable(url: str, table: str) -> bool:
+    """Whether a file can be made where a folder connection's URL and a table's name lead, missing folders included."""
+    path = Path(unquote(urlsplit(url).path), table).parent
+    there = next(place for place in (path, *path.parents) if place.exists())
+    return there.is_dir() and os.access(there, os.W_OK | os.X_OK)
 
 
 @verb(Effect.READ)

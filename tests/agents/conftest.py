@@ -30,7 +30,8 @@ def settings(tmp_path: Path) -> Settings:
         mart.execute("INSERT INTO loose VALUES ('paid', 1), ('paid', 2)")
         mart.execute("CREATE TABLE strict (status VARCHAR, total INTEGER, who VARCHAR NOT NULL)")
     return load_settings(
-        home=tmp_path / "home", connections={"shop": "sqlite:///shop.sqlite", "mart": "duckdb:///mart.duckdb"}
+        home=tmp_path / "home",
+        connections={"shop": "sqlite:///shop.sqlite", "mart": "duckdb:///mart.duckdb", "box": "file:///box/"},
     )
 
 

@@ -60,6 +60,21 @@ def test_a_load_that_cannot_be_is_stopped(bench: Bench, line: str, code: str, se
     assert sentence in str(errors[0])
 
 
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        ("target: here, table: out.csv, format: parquet", "format_contradiction"),
+        ("target: mart, table: t, format: csv", "format_without_file"),
+        ("target: box, table: ../out.csv", "target_error"),
+        ("target: here, table: orders.csv/out.csv", "folder_not_writable"),
+    ],
+)
+def test_a_file_that_cannot_be_written_is_stopped(bench: Bench, line: str, code: str) -> None:
+    """A format that the name contradicts, a path out of the folder or below a file: errors before anything runs."""
+    findings = proved(bench, f"- {{name: out, from: result, {line}}}")
+    assert [finding.code for finding in findings if finding.severity == "error"] == [code]
+
+
 def test_a_lacking_column_may_be_added(bench: Bench) -> None:
     """Columns named under evolve are added to the target, so their absence is no finding."""
     steps = "- {name: result, sql: 'SELECT status, sum(amount) AS total, count(*) AS n FROM orders GROUP BY 1'}"
@@ -139,14 +154,11 @@ def test_a_key_with_nulls_is_stopped(bench: Bench) -> None:
     assert serious(proved(bench, loads, steps)) == [("error", "merge_key_null")]
 
 
-def test_names_that_collide_or_are_too_long_are_stopped(bench: Bench) -> None:
-    """Names that the target cannot keep apart or whole are errors before anything runs."""
-    steps = f"- {{name: result, sql: 'SELECT status AS {'x' * 70} FROM orders'}}"
-    loads = "- {name: out, from: result, target: 'postgresql://localhost:1/x', table: t}"
-    plan = planned(steps, loads)
-    made = bench(plan)
-    from agent_etl.agents.load import _Proof
-
-    known = made.connections[plan.loads[0].target].target().capabilities
-    proof = _Proof(plan, plan.loads[0], made.connections["mart"], known, made)
-    assert [finding.code for finding in proof._limits(made.binding(plan).columns["result"])] == ["name_too_long"]
+@pytest.mark.postgres
+def test_names_that_the_target_would_cut_are_stopped(bench: Bench, pg_url: str) -> None:
+    """A name longer than PostgreSQL keeps would be cut silently: it is an error before anything runs."""
+    name = "x" * 70
+    loads = f"- {{name: out, from: result, target: '{pg_url}', table: t}}"
+    findings = proved(bench, loads, f"- {{name: result, sql: 'SELECT status AS {name} FROM orders'}}")
+    assert serious(findings) == [("error", "name_too_long")]
+    assert name in findings[0].message
