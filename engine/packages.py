@@ -1,0 +1,168 @@
+"""The packages of one plan in one run: extracts' and transforms' rows, made when they are missing."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from threading import Lock, RLock
+
+from agent_etl.engine.addresses import Addresses
+from agent_etl.engine.dag import Dag
+from agent_etl.engine.duck import Cursor, attached, columns_of, connect, quote, run
+from agent_etl.engine.errors import Corrupt, UsageError
+from agent_etl.engine.extraction import compare, extract
+from agent_etl.engine.fusion import fused_load
+from agent_etl.engine.manifest import Manifest
+from agent_etl.engine.plan import Extract, Load, Step, Transform
+from agent_etl.engine.ports import Connections, Relation
+from agent_etl.engine.settings import Settings
+from agent_etl.engine.stage import Stage
+
+__all__ = ["Packages"]
+
+
+class Packages:
+    """Gives each step's sealed package. Many threads may ask; a package is made by one of them. Close it at the end.
+
+    `tell` hears a step's name and how many of its rows have been read.
+    """
+
+    def __init__(
+        self,
+        dag: Dag,
+        addresses: Addresses,
+        *,
+        stage: Stage,
+        connections: Connections,
+        settings: Settings,
+        tell: Callable[[str, int], None],
+    ) -> None:
+        self._dag = dag
+        self._addresses = addresses
+        self._stage = stage
+        self._connections = connections
+        self._settings = settings
+        self._tell = tell
+        self._open = ExitStack()
+        self._duck: Cursor | None = None
+        self._lock = RLock()
+        self._making: dict[str, Lock] = {}
+        self._working: dict[int, Cursor] = {}
+        self._whole: set[str] = set()
+        self._compared: set[str] = set()
+
+    def close(self) -> None:
+        """Close the DuckDB that makes packages and remove what it spilled."""
+        self._open.close()
+
+    def interrupt(self) -> None:
+        """End the queries that run now in other threads; what they were making is not sealed."""
+        # Without the lock: this is called from a signal handler, whose thread may hold it.
+        for cursor in list(self._working.values()):
+            cursor.interrupt()
+
+    def sealed(self, step: Step) -> Manifest | None:
+        """The step's package when it is there already, not verified."""
+        return self._stage.sealed(self._addresses.of(step.name))
+
+    def of(self, step: Step) -> Manifest:
+        """The step's package, whole, made when it is missing.
+
+        Raises: UsageError for a step without rows; Corrupt for a damaged package, which is removed so that the next
+        attempt makes it again; what reading and computing raise. Side effects: the package.
+        """
+        if not isinstance(step, Extract | Transform):
+            raise UsageError("The step has no rows of its own", step=step.name, hint="name an extract or a transform")
+        with self._lock:
+            making = self._making.setdefault(step.name, Lock())
+        with making:
+            manifest = self.sealed(step)
+            if manifest is None:
+                manifest = self._read(step) if isinstance(step, Extract) else self._compute(step)
+                self._whole.add(manifest.fingerprint)
+            if manifest.fingerprint not in self._whole:
+                self._verify(manifest)
+            return manifest
+
+    def relation(self, step: Step) -> Relation:
+        """The step's rows. Raises and side effects: as `of`."""
+        return self._stage.relation(self.of(step))
+
+    def compare(self, step: Extract) -> None:
+        """See, once, that the source is what the plan was made for and what this run has pinned.
+
+        Raises: SchemaChanged; SourceError when another version of it was loaded by this run already.
+        """
+        if step.name in self._compared:
+            return
+        self._addresses.still(step)
+        if step.expect or step.columns:
+            compare(step, self._connections[step.source].source().describe(step.dataset, step.options))
+        self._compared.add(step.name)
+
+    def fused_into(self, step: Extract) -> Load | None:
+        """The load that the extract streams into; None when it is staged, or when its package is there already."""
+        load = fused_load(self._dag, step)
+        return None if load is None or self.sealed(step) is not None else load
+
+    @contextmanager
+    def cursor(self) -> Iterator[Cursor]:
+        """A cursor of the one DuckDB that makes packages, within the settings' memory limit."""
+        with self._lock:
+            if self._duck is None:
+                self._duck = self._connected()
+            cursor = self._duck.cursor()
+            self._working[id(cursor)] = cursor
+        try:
+            yield cursor
+        finally:
+            with self._lock:
+                del self._working[id(cursor)]
+            cursor.close()
+
+    def _connected(self) -> Cursor:
+        temp = self._open.enter_context(self._stage.scratch("spill"))
+        duck = connect(memory_limit=self._settings.memory_limit, threads=self._settings.threads, temp=temp)
+        self._open.callback(duck.close)
+        # Rows that are counted pass through Arrow, where a HUGEINT or a TIMETZ would lose a part of itself.
+        run(duck, "SET GLOBAL arrow_lossless_conversion = true")
+        return duck
+
+    def _verify(self, manifest: Manifest) -> None:
+        try:
+            self._stage.verify(manifest)
+        except Corrupt:
+            self._stage.discard(manifest.fingerprint)
+            raise
+        self._whole.add(manifest.fingerprint)
+
+    def _read(self, step: Extract) -> Manifest:
+        self.compare(step)
+        source = self._connections[step.source].source()
+        with self.cursor() as cursor:
+            return extract(
+                step,
+                source,
+                self._addresses.of(step.name),
+                stage=self._stage,
+                cursor=cursor,
+                unchanged=lambda: self._unchanged(step),
+                tell=lambda rows: self._tell(step.name, rows),
+            )
+
+    def _unchanged(self, step: Extract) -> bool:
+        """Whether the source still is what this run has pinned; if not, the next attempt looks at it anew."""
+        same = self._addresses.unchanged(step)
+        if not same:
+            self._compared.discard(step.name)
+        return same
+
+    def _compute(self, step: Transform) -> Manifest:
+        """Run a transform's SQL, which the plan's Dag has let through the guard, over its inputs' packages."""
+        inputs = {name: self.relation(self._dag.steps[name]) for name in self._dag.inputs[step.name]}
+        with self.cursor() as cursor:
+            for name, rows in inputs.items():
+                with attached(cursor, rows) as select:
+                    run(cursor, f"CREATE TEMP VIEW {quote(name)} AS {select}", step=step.name)
+            columns = columns_of(cursor, step.sql, step=step.name)
+            with self._stage.writer(self._addresses.of(step.name), columns) as writer:
+                rows_made = writer.write(cursor, step.sql)
+                return writer.seal(rows_in=rows_made)
