@@ -20,15 +20,28 @@ _ZONE = r"(Z|[+-][0-9]{2}(:?[0-9]{2})?)"
 _NUMBER = r"-?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?"
 _ZONED = "TIMESTAMP WITH TIME ZONE"
 _LADDER = ("BIGINT", "DOUBLE", "BOOLEAN", "DATE", "TIMESTAMP", _ZONED)
+_SPECIAL = {
+    "DOUBLE": "'inf', '-inf', 'nan'",
+    "FLOAT": "'inf', '-inf', 'nan'",
+    "DATE": "'infinity', '-infinity'",
+    "TIMESTAMP": "'infinity', '-infinity'",
+}
 _AT_ONCE = 200
 _HEAD = 2_000
 
 
-def fits(cell: str, value: str, kind: str) -> str:
+def fits(cell: str, value: str, kind: str, *, special: bool = False) -> str:
     """The condition, over the text `cell` and its TRY_CAST `value`, that nothing is lost. NULL or false: it is.
 
-    The first test of each is cheap and decides nearly every cell; CASE runs the exact one for the rest alone.
+    `special`: the words inf, nan and infinity are values too, which they are in no file but one of our own.
     """
+    words = _SPECIAL.get(kind.split("(")[0].split(" ")[0], "") if special else ""
+    exact = _fits(cell, value, kind)
+    return f"({cell} IN ({words}) OR ({exact}))" if words else exact
+
+
+def _fits(cell: str, value: str, kind: str) -> str:
+    """The first test of each is cheap and decides nearly every cell; CASE runs the exact one for the rest alone."""
     head = kind.split("(")[0]
     if head in {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT"} or (
         head.startswith("U") and head.endswith("INT")
@@ -62,7 +75,9 @@ def fits(cell: str, value: str, kind: str) -> str:
     return f"{value} IS NOT NULL"
 
 
-def typed(source: str, columns: Mapping[str, str], *, dataset: str, quarantine: bool = False) -> str:
+def typed(
+    source: str, columns: Mapping[str, str], *, dataset: str, quarantine: bool = False, special: bool = False
+) -> str:
     """A SELECT that gives text columns of `source` their types, `{name: type}`.
 
     A cell that does not fit ends the read with an error that names its column, or, under quarantine, its row is left
@@ -77,20 +92,20 @@ def typed(source: str, columns: Mapping[str, str], *, dataset: str, quarantine: 
         value = quote(f"value {position} of {name}")
         casts.append(f"TRY_CAST({cell} AS {kind}) AS {value}")
         broken = complaint(MISFIT, dataset=dataset, column=name, type=kind)
-        fit = f"WHEN {fits(cell, value, kind)} THEN {value} WHEN {cell} IS NOT NULL THEN {broken}"
+        fit = f"WHEN {fits(cell, value, kind, special=special)} THEN {value} WHEN {cell} IS NOT NULL THEN {broken}"
         outer.append(f"{value} AS {cell}" if quarantine else f"CASE {fit} END AS {cell}")
     inner = f"(SELECT *, {', '.join(casts)} FROM {source})" if casts else source
-    wrong = misfit(columns) if quarantine else None
+    wrong = misfit(columns, special=special) if quarantine else None
     return f"SELECT {', '.join(outer)} FROM {inner}" + (f" WHERE {wrong} IS NULL" if wrong else "")
 
 
-def misfit(columns: Mapping[str, str]) -> str | None:
+def misfit(columns: Mapping[str, str], *, special: bool = False) -> str | None:
     """An expression over text columns: the name of the first one whose cell does not fit, NULL when all fit."""
     whens = []
     for name, kind in columns.items():
         if kind != "VARCHAR":
             cell = quote(name)
-            condition = fits(cell, f"TRY_CAST({cell} AS {kind})", kind)
+            condition = fits(cell, f"TRY_CAST({cell} AS {kind})", kind, special=special)
             whens.append(f"WHEN {cell} IS NOT NULL AND NOT coalesce({condition}, false) THEN {literal(name)}")
     return f"CASE {' '.join(whens)} END" if whens else None
 

@@ -90,7 +90,13 @@ class CsvScan:
     def typed(self, types: Mapping[str, str]) -> str:
         """A SELECT of the columns `{name: type}`; what does not fit ends it, or is set aside under quarantine."""
         lenient = "store" if self.options.quarantine else ""
-        return typed(self.text(lenient=lenient), types, dataset=self.data.name, quarantine=self.options.quarantine)
+        return typed(
+            self.text(lenient=lenient),
+            types,
+            dataset=self.data.name,
+            quarantine=self.options.quarantine,
+            special=self.options.special_values,
+        )
 
     def rejected(self, types: Mapping[str, str]) -> str:
         """A query over everything that `typed` set aside, in the connection that read it: line, column, reason, raw.
@@ -106,7 +112,7 @@ class CsvScan:
             f"FROM {self.rejects_table} AS e JOIN {self.scans_table} AS s USING (scan_id, file_id) "
             f"WHERE e.scan_id = (SELECT max(scan_id) FROM {self.rejects_table}) GROUP BY e.scan_id, e.file_id, e.line"
         )
-        wrong = misfit(types)
+        wrong = misfit(types, special=self.options.special_values)
         if wrong is None:
             return broken
         raw = f"concat_ws({literal(self.dialect.delimiter)}, {', '.join(map(quote, self.names[0]))})"

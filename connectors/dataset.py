@@ -39,5 +39,5 @@ class Format(Protocol):
         ...
 
     def scan(self, data: Dataset, columns: Sequence[str] | None, options: Mapping[str, Any] | None) -> Relation:
-        """The rows, nothing read yet. Raises: ReadError, SchemaChanged."""
+        """The rows, nothing read yet. Raises: ReadError, NotFound for a column."""
         ...

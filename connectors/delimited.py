@@ -12,7 +12,7 @@ from agent_etl.connectors.readoptions import ReadOptions
 from agent_etl.connectors.sample import decoded, encoding_of, head
 from agent_etl.connectors.survey import Survey, survey
 from agent_etl.engine.duck import connect, literal, run
-from agent_etl.engine.errors import AgentEtlError, ReadError, SchemaChanged
+from agent_etl.engine.errors import AgentEtlError, NotFound, ReadError
 from agent_etl.engine.ports import Relation
 from agent_etl.engine.schema import Column
 
@@ -58,7 +58,7 @@ class Delimited:
         )
 
     def scan(self, data: Dataset, columns: Sequence[str] | None, options: Mapping[str, Any] | None) -> Relation:
-        """The rows as a typed read. Raises: ReadError; SchemaChanged for a column that is not there."""
+        """The rows as a typed read. Raises: ReadError; NotFound for a column that is not there."""
         stated = ReadOptions.parse(options, data.name)
         layout = self._layout(data, stated)
         chosen = _chosen(layout.names[0], columns, stated, data.name)
@@ -163,7 +163,7 @@ def _chosen(names: Sequence[str], columns: Sequence[str] | None, stated: ReadOpt
     wanted = list(columns) if columns is not None else [*stated.types] if _dialect_stated(stated) else []
     for name in wanted:
         if name.lower() not in folded:
-            raise SchemaChanged(
+            raise NotFound(
                 "A column is gone from the file",
                 dataset=dataset,
                 column=name,

@@ -51,7 +51,7 @@ def _broken(cursor: Cursor, scan: CsvScan) -> ReadError | None:
 
 
 def _misfit(cursor: Cursor, scan: CsvScan, column: str, kind: str) -> ReadError:
-    wrong = misfit({column: kind})
+    wrong = misfit({column: kind}, special=scan.options.special_values)
     rows = 0
     place: dict[str, object] = {}
     for position, path in enumerate(scan.data.paths):

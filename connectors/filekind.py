@@ -76,7 +76,8 @@ def kind_of(path: Path, options: Mapping[str, Any]) -> FileKind:
 def verify(path: Path, kind: FileKind) -> None:
     """Hold the file's first and last bytes against its kind. A name that lies is an error, never a guess.
 
-    Raises: NotFound when there is no file; ReadError when it is empty, not readable, or holds something else.
+    JSON Lines may be empty. Raises: NotFound when there is no file; ReadError when it is empty, not readable, or holds
+    something else.
     """
     try:
         with path.open("rb") as file:
@@ -88,6 +89,8 @@ def verify(path: Path, kind: FileKind) -> None:
         raise NotFound("There is no such file", dataset=path.name) from None
     except OSError as error:
         raise ReadError("The file cannot be opened", dataset=path.name, reason=error.strerror) from error
+    if size == 0 and kind.format == "jsonl":
+        return
     if size == 0:
         raise ReadError("The file is empty: it has not even a header", dataset=path.name, hint="remove or refill it")
     holds = next((name for magic, name in _MAGIC.items() if head.startswith(magic)), "text")

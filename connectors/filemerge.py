@@ -12,7 +12,7 @@ from agent_etl.connectors.files import reader
 from agent_etl.connectors.filewrite import delimiter_of, slot, write
 from agent_etl.connectors.fit import Slot, head
 from agent_etl.connectors.loading import Pour
-from agent_etl.connectors.sidecar import Entry
+from agent_etl.connectors.sidecar import Entry, recorded
 from agent_etl.engine import duck
 from agent_etl.engine.duck import Cursor, attached, quote, translate
 from agent_etl.engine.errors import CheckFailed, TargetError
@@ -73,13 +73,7 @@ def old_file(path: Path, kind: FileKind, entry: Entry | None) -> Old:
     """
     verify(path, kind)
     data = Dataset(path.name, (path,), (kind,))
-    options: dict[str, object] = {}
-    if entry is not None and kind.format != "parquet":
-        options["types"] = {column.name: column.type for column in entry.columns}
-        if kind.format in {"json", "jsonl"}:
-            options["keys"] = {column.name: column.name for column in entry.columns}
-        else:
-            options |= {"delimiter": entry.delimiter, "quote": '"', "header": True}
+    options = recorded(kind, entry) if entry is not None else {}
     found = reader(kind).describe(data, options)
     relation = reader(kind).scan(data, None, found.options)
     slots = tuple(Slot(column.name, column.type, column.type) for column in found.columns)

@@ -7,6 +7,7 @@ from typing import Any
 from agent_etl.connectors.dataset import Dataset, Format
 from agent_etl.connectors.filekind import FileKind, kind_of, verify
 from agent_etl.connectors.folder import Folder
+from agent_etl.connectors.sidecar import Sidecar, recorded
 from agent_etl.engine.errors import ReadError, UsageError
 from agent_etl.engine.ports import Relation, Source, Target
 from agent_etl.engine.schema import Table
@@ -18,8 +19,9 @@ class FilesConnection:
     """A named folder. `free`: a user may also name absolute and `../` paths; otherwise nothing outside is reached.
 
     Read options (`Extract.options`) of delimited text: delimiter, quote, escape, header, skip, encoding (utf-8, utf-16,
-    latin-1), types ({column: type}), null_values, quoted_nulls, max_line, compression (none, gzip, zstd) and on_error
-    (fail, quarantine). Those of JSON: types, keys ({column: key}), compression and on_error. Parquet takes none.
+    latin-1), types ({column: type}), null_values, quoted_nulls, max_line, special_values, compression (none, gzip,
+    zstd) and on_error (fail, quarantine). Those of JSON: types, keys ({column: key}), special_values, compression and
+    on_error. Parquet takes none.
     """
 
     kind = "files"
@@ -62,16 +64,19 @@ class FileSource:
     def describe(self, dataset: str, options: Mapping[str, Any] | None = None) -> Table:
         """Columns, types, rows where cheap, version, options that repeat the read, notes.
 
+        A file that a load of ours made, and nobody changed since, has the types that it was loaded with.
         Raises: NotFound; ReadError when the bytes are not what the name or the options say.
         """
         data = self._dataset(dataset, options)
         version = self._folder.version(data.paths)
-        found = _format(data).describe(data, options)
+        loaded = None if options or len(data.paths) > 1 else Sidecar(data.paths[0]).current()
+        made = recorded(data.kinds[0], loaded) if loaded is not None else options
+        found = _format(data).describe(data, made)
         return Table(
             connection=self._folder.name,
             dataset=dataset,
             columns=found.columns,
-            rows=found.rows,
+            rows=loaded.total if loaded is not None else found.rows,
             version=version,
             options=found.options,
             notes=found.notes,
@@ -91,7 +96,7 @@ class FileSource:
     ) -> Relation:
         """The rows, nothing read yet but headers and footers. `where` is left to the caller.
 
-        Raises: NotFound, ReadError, SchemaChanged.
+        Raises: NotFound (also for a column), ReadError.
         """
         data = self._dataset(dataset, options)
         return _format(data).scan(data, columns, options)

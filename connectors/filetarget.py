@@ -12,7 +12,7 @@ from agent_etl.connectors import marker as markers
 from agent_etl.connectors.filekind import FileKind, named_kind
 from agent_etl.connectors.filemerge import compose, old_file
 from agent_etl.connectors.folder import Folder
-from agent_etl.connectors.names import TableName
+from agent_etl.connectors.names import TableName, check_names
 from agent_etl.connectors.sidecar import Entry, Sidecar, durable, identity
 from agent_etl.engine.duck import Cursor, connect, quote, run
 from agent_etl.engine.errors import AgentEtlError, DiskFull, NotFound, StaleRun, TargetError
@@ -95,6 +95,7 @@ class FileTarget:
         not one, StaleRun, Busy, DiskFull. Side effects: all or nothing of file and marker.
         """
         place = self._place(order.table, order.format)
+        check_names([column.name for column in order.columns], CAPABILITIES, table=order.table)
         self._ready(place.path)
         point("load.begin")
         with _typed(place.path), place.sidecar.locked():

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from agent_etl.connectors.filekind import FileKind
-from agent_etl.connectors.fit import Slot, head, misfit
+from agent_etl.connectors.fit import Slot, decimal, head, misfit
 from agent_etl.engine.duck import Cursor, literal, quote
 from agent_etl.engine.schema import Column
 
@@ -20,6 +20,7 @@ _NO_COUNTERPART = {
     "ENUM": "VARCHAR",
     '"NULL"': "VARCHAR",
 }
+_EXACT = 15
 _NESTED = frozenset({"LIST", "STRUCT", "MAP", "UNION", "VARIANT"})
 
 
@@ -28,8 +29,8 @@ def slot(column: Column, kind: FileKind) -> Slot:
 
     DuckDB writes HUGEINT, the type of a sum of integers, to Parquet as DOUBLE; here it becomes DECIMAL(38,0).
     """
-    stored = _NO_COUNTERPART.get(head(column.type), _NO_COUNTERPART.get(column.type, column.type))
-    if head(column.type) in _NESTED and kind.format in {"csv", "tsv"}:
+    stored = _NO_COUNTERPART.get(head(column.type), column.type)
+    if head(column.type) in _NESTED and kind.format != "parquet":
         stored = "JSON"
     return Slot(column.name, stored, stored)
 
@@ -53,10 +54,17 @@ def write(
 
 
 def _written(column: Slot, position: int, kind: FileKind) -> str:
-    """JSON knows no infinity and no NaN; a FLOAT is written by its shortest text, as in CSV."""
+    """How a column goes into JSON, which knows no infinity and no NaN.
+
+    Whole numbers go as they are, a FLOAT by its shortest text, decimals of more than 15 digits as text: few readers
+    would keep their digits.
+    """
     name = quote(column.name)
     if kind.format not in {"json", "jsonl"}:
         return name
+    digits = decimal(column.type)
+    if digits is not None:
+        return f"CAST({name} AS {'HUGEINT' if not digits[1] else 'DOUBLE' if digits[0] <= _EXACT else 'VARCHAR'})"
     if column.type in {"DOUBLE", "FLOAT"}:
         value = f"CAST(CAST({name} AS VARCHAR) AS DOUBLE)" if column.type == "FLOAT" else name
         return f"CASE WHEN {name} IS NULL OR isfinite({name}) THEN {value} ELSE {misfit(position)} END"

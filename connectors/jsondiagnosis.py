@@ -55,7 +55,7 @@ def _in_file(
 
 def _misfit(cursor: Cursor, scan: JsonScan, column: str, types: Mapping[str, str]) -> ReadError | None:
     kind = types[column]
-    wrong = misfit({column: kind})
+    wrong = misfit({column: kind}, special=scan.special)
     numbered = f"(SELECT row_number() OVER () AS {LINE}, record FROM {scan.records(blank=True)})"
     cells = scan.cells(numbered, types, also=(LINE,))
     sql = f"SELECT count(*), min({LINE}) FROM {cells} WHERE {wrong} IS NOT NULL"

@@ -10,7 +10,7 @@ from agent_etl.connectors.jsonscan import JsonScan
 from agent_etl.connectors.readoptions import ReadOptions
 from agent_etl.connectors.sample import expanded
 from agent_etl.engine.duck import Cursor, connect, literal, quote, run
-from agent_etl.engine.errors import AgentEtlError, ReadError, SchemaChanged
+from agent_etl.engine.errors import AgentEtlError, NotFound, ReadError
 from agent_etl.engine.ports import Relation
 from agent_etl.engine.schema import Column
 
@@ -18,7 +18,7 @@ __all__ = ["JsonRecords"]
 
 _NUMBERS = frozenset({"BIGINT", "UBIGINT", "HUGEINT", "UHUGEINT", "DOUBLE"})
 _TIMES = frozenset({"DATE", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE"})
-_VALID = ("compression", "keys", "on_error", "types")
+_VALID = ("compression", "keys", "on_error", "special_values", "types")
 _MOST_KEYS = 2_000
 _AT_ONCE = 200
 
@@ -52,17 +52,19 @@ class JsonRecords:
             broken, good = rows
             if broken and not stated.quarantine:
                 raise _diagnosed(scan, {}, ReadError("A record cannot be read", dataset=data.name))
+            if not good:
+                raise ReadError("The file holds no record", dataset=data.name, hint="remove or refill it")
             if broken:
                 notes.append(f"{broken} records cannot be read: they are set aside")
             return _surveyed(connection, scan, stated, good, notes)
 
     def scan(self, data: Dataset, columns: Sequence[str] | None, options: Mapping[str, Any] | None) -> Relation:
-        """The rows as a typed read. Raises: ReadError; SchemaChanged for a column that no record has."""
+        """The rows as a typed read. Raises: ReadError; NotFound for a column that no record has."""
         found = self.describe(data, options)
         stated, keys = _options(data, found.options)
         types = {column.name: column.type for column in found.columns}
         chosen = _chosen(types, columns, data.name)
-        scan = JsonScan(data, keys, stated.quarantine)
+        scan = JsonScan(data, keys, stated.quarantine, stated.special_values)
         wanted = {name: types[name] for name in chosen}
         closed = columns is None
         return Relation(
@@ -168,7 +170,7 @@ def _chosen(types: Mapping[str, str], columns: Sequence[str] | None, dataset: st
     folded = {name.lower(): name for name in types}
     for name in columns:
         if name.lower() not in folded:
-            raise SchemaChanged("No record has that key", dataset=dataset, column=name, candidates=list(types)[:30])
+            raise NotFound("No record has that key", dataset=dataset, column=name, candidates=list(types)[:30])
     return tuple(dict.fromkeys(folded[name.lower()] for name in columns))
 
 

@@ -28,11 +28,15 @@ _REASONS = {
 
 @dataclass(frozen=True, slots=True)
 class JsonScan:
-    """All reads of one dataset of records. `keys` maps columns to keys; `quarantine`: broken ones are set aside."""
+    """All reads of one dataset of records. `keys` maps columns to keys; `quarantine`: broken ones are set aside.
+
+    `special`: see celltypes.fits.
+    """
 
     data: Dataset
     keys: Mapping[str, str]
     quarantine: bool = False
+    special: bool = False
 
     def records(self, *, blank: bool = False) -> str:
         """A table expression of `record`, the text of each top-level value, in the files' order.
@@ -92,7 +96,9 @@ class JsonScan:
         else:
             broken = complaint(BROKEN, dataset=self.data.name)
             source = f"(SELECT CASE WHEN {fault} IS NULL THEN record ELSE {broken} END AS record FROM {self.records()})"
-        return typed(self.cells(source, types), types, dataset=self.data.name, quarantine=self.quarantine)
+        return typed(
+            self.cells(source, types), types, dataset=self.data.name, quarantine=self.quarantine, special=self.special
+        )
 
     def rejected(self, types: Mapping[str, str], *, closed: bool) -> str:
         """A query over everything that `typed` set aside: line, column_name, reason, raw. Reads again."""
@@ -102,7 +108,7 @@ class JsonScan:
             f"SELECT {LINE} AS line, NULL::VARCHAR AS column_name, fault AS reason, record AS raw "
             f"FROM {judged} WHERE fault IS NOT NULL"
         )
-        wrong = misfit(types)
+        wrong = misfit(types, special=self.special)
         if wrong is None:
             return broken
         cells = self.cells(f"{judged} WHERE fault IS NULL", types, also=(LINE, _RAW))
@@ -117,7 +123,7 @@ class JsonScan:
         data = Dataset(
             self.data.name, self.data.paths[position : position + 1], self.data.kinds[position : position + 1]
         )
-        return JsonScan(data, self.keys, self.quarantine)
+        return JsonScan(data, self.keys, self.quarantine, self.special)
 
 
 def _pointer(key: str) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 
 from agent_etl.connectors.dataset import Dataset, Described
 from agent_etl.engine.duck import Cursor, connect, literal, quote, run
-from agent_etl.engine.errors import AgentEtlError, ReadError, SchemaChanged
+from agent_etl.engine.errors import AgentEtlError, NotFound, ReadError
 from agent_etl.engine.ports import Relation
 from agent_etl.engine.schema import Column
 
@@ -27,11 +27,11 @@ class Parquet:
         return Described(columns, int(rows or 0), {})
 
     def scan(self, data: Dataset, columns: Sequence[str] | None, options: Mapping[str, Any] | None) -> Relation:
-        """The rows, in the files' order. Raises: ReadError, SchemaChanged for a column that is not there."""
+        """The rows, in the files' order. Raises: ReadError, NotFound for a column that is not there."""
         known = {column.name.lower(): column for column in self.describe(data, options).columns}
         for name in columns or ():
             if name.lower() not in known:
-                raise SchemaChanged(
+                raise NotFound(
                     "A column is gone from the file",
                     dataset=data.name,
                     column=name,

@@ -21,6 +21,7 @@ _VALID = (
     "quote",
     "quoted_nulls",
     "skip",
+    "special_values",
     "types",
 )
 _TYPE = re.compile(r"[A-Za-z][A-Za-z0-9_ ]*(\(\s*\d+\s*(,\s*\d+\s*)?\))?(\[\])*")
@@ -45,7 +46,8 @@ class ReadOptions:
 
     `types` maps columns to logical types. `null_values` are cell texts that mean NULL besides the empty cell.
     `quoted_nulls`: a quoted empty cell is NULL too. `quarantine`: rows that do not fit are set aside. `skip` lines
-    stand before the header. `max_line` is the longest record in bytes, 2 MB when not stated.
+    stand before the header. `max_line` is the longest record in bytes, 2 MB when not stated. `special_values`: inf,
+    nan and infinity are values of their types.
     """
 
     delimiter: str | None = None
@@ -60,6 +62,7 @@ class ReadOptions:
     types: Mapping[str, str] = field(default_factory=dict)
     quarantine: bool = False
     compression: str | None = None
+    special_values: bool = False
 
     @classmethod
     def parse(cls, options: Mapping[str, Any] | None, dataset: str) -> "ReadOptions":
@@ -79,6 +82,7 @@ class ReadOptions:
             header=_flag(dataset, given, "header"),
             encoding=_choice(dataset, given, "encoding", ("utf-8", "utf-16", "latin-1")),
             skip=_count(dataset, given, "skip"),
+            special_values=bool(_flag(dataset, given, "special_values")),
             max_line=_count(dataset, given, "max_line"),
             quoted_nulls=_flag(dataset, given, "quoted_nulls"),
             null_values=(nulls,) if isinstance(nulls, str) else tuple(str(value) for value in nulls),

@@ -15,12 +15,13 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from agent_etl.connectors.filekind import FileKind
 from agent_etl.connectors.folder import MARKER_FOLDER
 from agent_etl.engine.errors import Busy, TargetError
 from agent_etl.engine.ports import Marker
 from agent_etl.engine.schema import Column
 
-__all__ = ["Entry", "Identity", "Sidecar", "durable", "identity"]
+__all__ = ["Entry", "Identity", "Sidecar", "durable", "identity", "recorded"]
 
 Identity = tuple[int, int, int]
 """A file's size in bytes, its time of change in ns, its inode: what tells one state of a file from another."""
@@ -44,6 +45,23 @@ class Entry:
     columns: tuple[Column, ...]
     delimiter: str = ","
     confirmed: bool = False
+
+
+def recorded(kind: FileKind, entry: Entry) -> dict[str, object]:
+    """Read options by which a file that a load made reads back as it was given; Parquet says all that itself."""
+    if kind.format == "parquet":
+        return {}
+    types = {column.name: column.type for column in entry.columns}
+    if kind.format in {"json", "jsonl"}:
+        return {"types": types, "keys": {name: name for name in types}, "special_values": True}
+    return {
+        "types": types,
+        "special_values": True,
+        "delimiter": entry.delimiter,
+        "quote": '"',
+        "escape": '"',
+        "header": True,
+    }
 
 
 def identity(path: Path) -> Identity | None:
