@@ -123,7 +123,7 @@ class World:
     def run(self, plan: Plan) -> list[tuple[Any, ...]]:
         """The rows that the plan's load receives, in order: every step is executed by DuckDB."""
         con = self.con.cursor()
-        con.execute("CREATE OR REPLACE SCHEMA run_; SET schema = 'run_'")
+        con.execute("DROP SCHEMA IF EXISTS run_ CASCADE; CREATE SCHEMA run_; SET schema = 'run_'")
         for one in plan.extracts:
             table = self.tables[(one.source, one.dataset)]
             names = ", ".join(quote(name) for name in (one.columns or [c.name for c in table.columns]))
@@ -134,7 +134,6 @@ class World:
         cursor = con.execute(f"SELECT * FROM run_.{quote(plan.loads[0].from_)}")
         self.columns = [item[0] for item in cursor.description]
         rows = cursor.fetchall()
-        con.execute("DROP SCHEMA run_ CASCADE")
         con.close()
         return rows
 

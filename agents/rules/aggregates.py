@@ -93,15 +93,20 @@ def _sensitive(measure: Measure) -> bool:
 
 def _grain(r: Reading, links: Links, homes: list[str], involved: list[Source]) -> Source | None:
     """A table whose rows no other join multiplies and which is the home of every sensitive measure."""
-    measures = zip(r.intent.measures, homes, strict=True)
-    wanted = {home for measure, home in measures if _sensitive(measure)}
+    wanted = {home for measure, home in zip(r.intent.measures, homes, strict=True) if _sensitive(measure)}
     if len(wanted) > 1:
         return None
     needed = {source.alias for source in involved}
     for source in sorted(involved, key=lambda one: one.alias not in homes):
         if wanted <= {source.alias} and needed <= links.reach(source.alias):
-            return source
+            return source if all(_complete(links, source.alias, home) for home in homes) else None
     return None
+
+
+def _complete(links: Links, grain: str, home: str) -> bool:
+    """Every row of `home` is there after the joins from the grain, or the goal itself names joins that lose some."""
+    path = links.path(grain, home)
+    return all(edge.how == "inner" or links.overlap(edge).right_unmatched == 0 for edge in path)
 
 
 def _empty_groups(r: Reading, links: Links, grain: Source) -> bool:

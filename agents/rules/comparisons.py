@@ -234,8 +234,11 @@ def _against(r: Reading, left: Expr, sign: str, start: int) -> Expr | None:
         if right is None:
             right = take_scalar(r) or known_measure(r)
         if right is not None and right.kind in NUMERIC:
+            several = [right, *_alternatives(r, sign)]
             if sign == "<>":
-                return unlike(r, left, right, start)
+                return unlike(r, left, several, start)
+            if len(several) > 1:
+                return build("({} IN (" + ", ".join("{}" for _ in several) + "))", left, *several, kind="boolean")
             return build(f"({{}} {sign} {{}})", left, right, kind="boolean")
     elif sign in ("=", "<>"):
         return _texts(r, left, sign)
@@ -243,6 +246,19 @@ def _against(r: Reading, left: Expr, sign: str, start: int) -> Expr | None:
         r.cur.at = min(at + 1, len(r.cur.tokens))
         raise r.unknown(start, f"a column of kind {left.kind} cannot be compared with this")
     return None
+
+
+def _alternatives(r: Reading, sign: str) -> list[Expr]:
+    """`10 or 11`: more numbers after an equality."""
+    found: list[Expr] = []
+    while sign in ("=", "<>"):
+        before = r.cur.at
+        value = take_number(r) if r.cur.take("or", "nor") else None
+        if value is None:
+            r.cur.at = before
+            break
+        found.append(value)
+    return found
 
 
 def _texts(r: Reading, left: Expr, sign: str) -> Expr | None:

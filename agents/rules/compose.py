@@ -1,9 +1,12 @@
 """From what a goal means to a plan: extracts, de-duplication, the result's SELECT, the load."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 from agent_etl.agents.rules.aggregates import aggregate
 from agent_etl.agents.rules.destination import Destination, keyed, settle_target
-from agent_etl.agents.rules.expressions import identifier
-from agent_etl.agents.rules.intent import Dedupe, Filter, Source
+from agent_etl.agents.rules.expressions import Ref, column, identifier
+from agent_etl.agents.rules.intent import Dedupe, Filter, GroupKey, Source
 from agent_etl.agents.rules.links import Links
 from agent_etl.agents.rules.names import slug
 from agent_etl.agents.rules.reading import Reading
@@ -19,6 +22,8 @@ def compose(r: Reading, clauses: tuple[tuple[int, int], ...]) -> Plan:
     """The plan. Raises: Unclear after recording what is missing."""
     if not r.sources:
         raise r.asking.refuse((0, len(r.cur.goal)), "no table or file in scope is named as a source")
+    _dropped_then_used(r)
+    _by_reference(r)
     involved = _involved(r)
     links = Links(r)
     links.settle(involved)
@@ -29,6 +34,35 @@ def compose(r: Reading, clauses: tuple[tuple[int, int], ...]) -> Plan:
     result = aggregate(r, links, streams, involved) if r.intent.grouped else plain_rows(r, links, streams, involved)
     names = result.names if isinstance(result, Statement) else [one.name for one in involved[0].table.columns]
     return _plan(r, clauses, streams, result, keyed(r, destination, tuple(names)))
+
+
+def _dropped_then_used(r: Reading) -> None:
+    """A column that goes cannot be used afterwards. Raises: Unclear."""
+    intent = r.intent
+    later = [(ref, one.phrase) for one in intent.measures if one.argument is not None for ref in one.argument.refs()]
+    later += [(ref, one.phrase) for one in intent.groups for ref in one.expression.refs()]
+    later += [(ref, one.phrase) for one in intent.filters for ref in one.condition.refs()]
+    for ref, phrase in intent.dropped:
+        if any(ref == other and phrase < after for other, after in later):
+            raise r.asking.refuse((0, len(r.cur.goal)), f"{r.label(ref)} is dropped and then used")
+
+
+def _by_reference(r: Reading) -> None:
+    """`total per customer` needs no customers table where the measured rows hold the customer's key."""
+    intent = r.intent
+    homes = {one.home for one in intent.measures if one.home not in ("", "*")}
+    for at, group in enumerate(intent.groups):
+        alias, sole = group.entity, group.expression.sole
+        if alias is None or group.each or sole is None or len(homes) != 1 or r.intent.source(alias).listed:
+            continue
+        home = intent.source(next(iter(homes)))
+        others = [one for one in intent.groups if one != group]
+        if home.alias == alias or alias in _read(r, without=[group]) or any(one.entity == alias for one in others):
+            continue
+        same = [one for one in home.table.columns if r.equal(Ref(home.alias, one.name), sole)]
+        if len(same) == 1:
+            whole = column(home.alias, same[0].name, same[0].type)
+            intent.groups[at] = replace(group, expression=whole, name=same[0].name, entity=None)
 
 
 def _involved(r: Reading) -> list[Source]:
@@ -44,12 +78,14 @@ def _involved(r: Reading) -> list[Source]:
     return [source for source in r.sources if source.alias in used and source.alias not in apart]
 
 
-def _read(r: Reading) -> set[str]:
-    """The sources whose columns or rows the goal's operations need."""
+def _read(r: Reading, without: Sequence[GroupKey] = ()) -> set[str]:
+    """The sources whose columns or rows the goal's operations need; `without` some groups."""
     used: set[str] = set()
     intent = r.intent
     expressions = [one.condition for one in intent.filters] + [one.condition for one in intent.havings]
-    expressions += [one.expression for one in intent.outputs] + [one.expression for one in intent.groups]
+    expressions += [one.expression for one in intent.outputs] + [
+        one.expression for one in intent.groups if one not in without
+    ]
     expressions += [one.expression for one in intent.sorts]
     expressions += [one.argument for one in intent.measures if one.argument is not None]
     expressions += [one.where for one in intent.measures if one.where is not None]

@@ -39,7 +39,17 @@ def settle_target(r: Reading) -> Destination:
     connection = spec.connection or ("here" if spec.file else r.request.catalogue.default_target)
     stem = slug(PurePosixPath(table).name.split(".")[0] if spec.file else table.split(".")[-1])
     found = Destination(connection, table, "replace", stem, spec.phrase, spec.key_words, (), spec.format, spec.file)
+    _not_a_source(r, spec, found)
     return replace(found, mode=_mode(r, spec, found))
+
+
+def _not_a_source(r: Reading, spec: TargetSpec, found: Destination) -> None:
+    """Writing over what is read must be said, by `replace` or `overwrite`. Raises: Unclear."""
+    for source in r.sources:
+        same = source.table.connection == found.connection
+        name = source.table.dataset if spec.file else source.table.name
+        if same and name.lower() == found.table.lower() and spec.mode != "replace":
+            raise r.asking.refuse(spec.span, "this is one of the sources; say `replace` if it is to be overwritten")
 
 
 def _single(r: Reading) -> TargetSpec:

@@ -105,7 +105,10 @@ def _destination(r: Reading, start: int, mode: Mode | None) -> TargetSpec | None
                 return _destination_name(r, spec, start)
             return spec
         spec = _name(r, spec)
-    return _place_after(r, spec, start)
+    spec = _place_after(r, spec, start)
+    if spec.table is None and spec.connection is None and not spec.file:
+        raise r.unknown(start, "the destination has no name", r.cur.at)
+    return spec
 
 
 def _destination_name(r: Reading, spec: TargetSpec, start: int) -> TargetSpec:
