@@ -14,7 +14,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from harness.kill import Nursery, Outcome, resume_until_done
-from harness.oracle import faults_in
+from harness.oracle import settled_faults
 from harness.pipelines import KINDS, MODES, Pipeline
 from harness.postgres import PostgresServer
 from harness.rounds import Rounds, World
@@ -45,7 +45,7 @@ class Loop:
                 outcome = self._interrupted(world, self._chance.uniform(0, span), resume=attempt > 0)
                 kills += outcome.signal == 9
             outcome = resume_until_done(self._rounds.nursery, world.job())
-            found = faults_in(pipeline, world.folder, world.pg_url)
+            found = settled_faults(pipeline, self._rounds.nursery, world.folder, world.pg_url)
         if outcome.status != "succeeded":
             found.append(f"I8 resumed as {outcome.status} {outcome.error}")
         return pipeline, kills, found
@@ -79,6 +79,8 @@ def main() -> int:
             for number in range(count):
                 pipeline, kills, found = loop.play(number)
                 equal, killed = equal + (not found), killed + kills
+                if (number + 1) % 20 == 0:
+                    print(f"{equal}/{number + 1} after {time.monotonic() - began:.0f} s", flush=True)
                 for line in found:
                     print(f"round {number} {pipeline}: {line}", flush=True)
     finally:

@@ -2,7 +2,7 @@
 
 import pytest
 from harness.kill import resume_until_done
-from harness.oracle import faults_in, second_run_faults
+from harness.oracle import faults_in, second_run_faults, settled_faults
 from harness.pipelines import KINDS, MODES, Pipeline
 from harness.rounds import Rounds
 
@@ -35,7 +35,7 @@ def test_a_kill_at_a_fault_point_leaves_what_one_clean_run_makes(rounds: Rounds,
                 killed = rounds.nursery.finish(world.job(fault=f"{point}:1:kill"))
                 reached += killed.signal == 9
                 outcome = resume_until_done(rounds.nursery, world.job())
-                found = faults_in(pipeline, world.folder, world.pg_url)
+                found = settled_faults(pipeline, rounds.nursery, world.folder, world.pg_url)
                 if outcome.status != "succeeded":
                     found.append(f"I8 resumed as {outcome.status} {outcome.error}")
                 wrong += [f"{kind} {mode}: {line}" for line in found]
