@@ -1,6 +1,5 @@
 """All connections of a run: the named ones, `warehouse`, `here`, and whatever URL or database file a plan names."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -84,48 +83,63 @@ class Registry:
             hint="run `agent-etl connections`, or add it to [connections] in agent_etl.toml",
         )
 
-    def _is_protected(self, url: str) -> bool:
-        """A protected connection stays protected when a plan names it by its URL."""
-        return any(known.protected and known.url == url for known in self._settings.connections.values())
+    def _is_protected(self, wanted: str) -> bool:
+        """A protected connection stays protected when a plan names it by a URL or a path of its own."""
+        place = self._place(wanted, wanted)
+        known = self._settings.connections.items()
+        return any(one.protected and self._place(name, one.url) == place for name, one in known)
 
-    def _made(self, name: str, url: str, protected: bool) -> Any:
+    def _place(self, name: str, url: str) -> tuple[str, str]:
+        """The kind of system and where it is, whoever connects to it."""
+        kind = self._kind(name, url)
+        if kind != "postgres":
+            return kind, str(self._path(url).resolve())
+        parts = urlsplit(url)
+        return kind, f"{parts.hostname or 'localhost'}:{parts.port or 5432}{parts.path}"
+
+    def _kind(self, name: str, url: str) -> str:
+        """The connector of a URL, a database file's path or a folder's. Raises: SettingsError naming what is valid."""
         scheme, separator, _ = url.partition("://")
-        if not separator:
-            return self._at_path(name, url, protected)
-        kind = _SCHEMES.get(scheme.lower().partition("+")[0])
-        if kind is None:
-            raise SettingsError(
-                "No connector knows this kind of URL",
-                connection=name,
-                scheme=scheme,
-                valid=sorted(_SCHEMES),
-                hint="use one of these schemes, or the path of a database file",
-            )
-        if kind == "postgres":
-            return self._postgres(name, url, protected)
-        return self._openers()[kind](name, self._path(url), protected)
-
-    def _at_path(self, name: str, path: str, protected: bool) -> Any:
-        place = self._cwd / Path(resolve(path)).expanduser()
+        if separator:
+            kind = _SCHEMES.get(scheme.lower().partition("+")[0])
+            if kind is None:
+                raise SettingsError(
+                    "No connector knows this kind of URL",
+                    connection=redact(name),
+                    scheme=scheme,
+                    valid=sorted(_SCHEMES),
+                    hint="use one of these schemes, or the path of a database file",
+                )
+            return kind
+        place = self._path(url)
         kind = _SUFFIXES.get(place.suffix.lower(), "files" if place.is_dir() else None)
         if kind is None:
             raise SettingsError(
                 "The connection is neither a URL, a database file nor a folder",
                 connection=name,
-                path=path,
+                path=url,
                 suffixes=sorted(_SUFFIXES),
                 schemes=sorted(_SCHEMES),
+                hint="correct the path, or write a URL",
             )
-        return self._openers()[kind](name, place, protected)
+        return kind
 
-    def _openers(self) -> dict[str, Callable[[str, Path, bool], Any]]:
-        return {"duckdb": self._duckdb, "sqlite": self._sqlite, "files": self._files}
+    def _made(self, name: str, url: str, protected: bool) -> Any:
+        kind = self._kind(name, url)
+        if kind == "postgres":
+            return self._postgres(name, url, protected)
+        return {"duckdb": self._duckdb, "sqlite": self._sqlite, "files": self._files}[kind](
+            name, self._path(url), protected
+        )
 
     def _path(self, url: str) -> Path:
-        """The path of a URL: three slashes begin a relative path as in SQLAlchemy, four an absolute one.
+        """The place of a URL or a plain path.
 
-        For `file:` three slashes begin an absolute path, as everywhere else, unless only a relative one is there.
+        As in SQLAlchemy three slashes begin a relative path and four an absolute one; for `file:` three begin an
+        absolute one, as everywhere.
         """
+        if "://" not in url:
+            return self._cwd / Path(resolve(url)).expanduser()
         parts = urlsplit(resolve(url))
         path = unquote(parts.path)
         if parts.netloc not in ("", "localhost"):
@@ -135,9 +149,7 @@ class Registry:
             return Path(path)
         if path.startswith("//"):
             return Path("/" + path.lstrip("/"))
-        relative = self._cwd / Path(path.removeprefix("/")).expanduser()
-        absolute = Path(path)
-        return absolute if not relative.parent.exists() and absolute.parent.exists() else relative
+        return self._cwd / Path(path.removeprefix("/")).expanduser()
 
     def _duckdb(self, name: str, path: Path, protected: bool) -> Any:
         from agent_etl.connectors.duckdb import DuckdbConnection
