@@ -139,7 +139,9 @@ def _child(name: str, *arguments: str, cwd: Path) -> dict[str, float]:
 def _wall(argument: str) -> float:
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()
-        subprocess.run([str(_COMMAND), argument], cwd=folder, stdout=subprocess.DEVNULL, check=True)
+        subprocess.run(
+            [str(_COMMAND), argument], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True
+        )
         return time.perf_counter() - began
 
 
