@@ -56,8 +56,8 @@ Sniff = Callable[[], str]
 def detect(text: str, whole: bool, options: ReadOptions, tabbed: bool, sniff: Sniff, dataset: str) -> Dialect:
     """The dialect of a sample; what `options` state is taken as stated.
 
-    `whole`: the sample is the whole file. `sniff` gives the delimiter that DuckDB would choose; it breaks a tie between
-    two that both cut the sample evenly, and nothing else. Raises: ReadError when the text could be cut in two ways.
+    `whole`: the sample is the whole file. `sniff` gives the delimiter that DuckDB would choose: where the best one does
+    not cut every record alike, DuckDB must not prefer another. Raises: ReadError when there are two ways to cut.
     """
     if not text.strip():
         raise ReadError("The file holds only blank space", dataset=dataset, hint="remove or refill it")
@@ -71,7 +71,12 @@ def detect(text: str, whole: bool, options: ReadOptions, tabbed: bool, sniff: Sn
 
 
 def cells(text: str, whole: bool, dialect: Dialect, limit: int = _RECORDS) -> list[list[str]]:
-    """The first records of a text that start at the header; a record that the sample cut off is left out."""
+    """The first records of a text that starts at a record; one that the sample cut off is left out."""
+    return _cut(text, whole, dialect, limit)[0]
+
+
+def _cut(text: str, whole: bool, dialect: Dialect, limit: int) -> tuple[list[list[str]], bool]:
+    """The first records, and whether a quote went wrong after them."""
     reader = csv.reader(
         io.StringIO(text, newline=""),
         delimiter=dialect.delimiter,
@@ -87,10 +92,11 @@ def cells(text: str, whole: bool, dialect: Dialect, limit: int = _RECORDS) -> li
             if record:
                 records.append(record)
             if len(records) > limit:
-                return records
+                return records, False
     except csv.Error:
-        return records
-    return records if whole or len(records) < 2 else records[:-1]
+        # A sample that ends inside of a quoted cell breaks there too, at its very end.
+        return records, whole or reader.line_num + 1 < text.count("\n")
+    return (records if whole or len(records) < 2 else records[:-1]), False
 
 
 def unique_names(header: list[str]) -> tuple[str, ...]:
@@ -121,7 +127,12 @@ def _best_quotes(text: str, whole: bool, delimiter: str, options: ReadOptions) -
     best = _reading(text, whole, Dialect(delimiter, quote, escape))
     if best.share == 1.0 or options.quote is not None or options.escape is not None or len(delimiter) > 1:
         return best
-    for other in (Dialect(delimiter, '"', "\\"), Dialect(delimiter, "'", "'")):
+    cut = re.escape(delimiter)
+    seen = {
+        Dialect(delimiter, '"', "\\"): '\\"' in text,
+        Dialect(delimiter, "'", "'"): re.search(rf"(^|{cut})'[^'\n]*'({cut}|$)", text, re.MULTILINE) is not None,
+    }
+    for other in (dialect for dialect, evidence in seen.items() if evidence):
         reading = _reading(text, whole, other)
         if reading.share == 1.0 and reading.sound:
             return reading
@@ -133,12 +144,12 @@ def _reading(text: str, whole: bool, dialect: Dialect) -> _Reading:
         lines = [line for line in text.splitlines() if line][:_RECORDS]
         records = [line.split(dialect.delimiter) for line in lines]
         return _Reading(dialect, records, len(records[0]) if records else 0, 1.0)
-    records = cells(text, whole, dialect)
+    records, wrong = _cut(text, whole, dialect, _RECORDS)
     if not records:
         return _Reading(dialect, [], 0, 0.0)
     counts = Counter(len(record) for record in records[1:]) or Counter([len(records[0])])
     most, times = max(counts.items(), key=lambda item: (item[1], item[0]))
-    return _Reading(dialect, records, most, times / sum(counts.values()))
+    return _Reading(dialect, records, most, times / (sum(counts.values()) + wrong))
 
 
 def _choose(readings: list[_Reading], tabbed: bool, sniff: Sniff, dataset: str) -> _Reading:
@@ -147,14 +158,13 @@ def _choose(readings: list[_Reading], tabbed: bool, sniff: Sniff, dataset: str) 
         sound = [reading for reading in sound if reading.dialect.delimiter == "\t"] or sound
     if not sound:
         return _single(readings, tabbed, dataset)
-    rivals = [reading for reading in sound[1:] if reading.share >= min(0.9, sound[0].share)]
-    if not rivals:
-        return sound[0]
-    agreed = sniff()
-    for reading in (sound[0], *rivals):
-        if reading.dialect.delimiter == agreed and reading.cells == max(r.cells for r in (sound[0], *rivals)):
-            return reading
-    raise _doubt(dataset, [reading.dialect.delimiter for reading in (sound[0], *rivals)])
+    others = [reading.dialect.delimiter for reading in sound[1:] if reading.share >= min(0.9, sound[0].share)]
+    if not others and sound[0].share < 1.0:
+        agreed = sniff()
+        others = [reading.dialect.delimiter for reading in sound[1:] if reading.dialect.delimiter == agreed]
+    if others:
+        raise _doubt(dataset, [sound[0].dialect.delimiter, *others])
+    return sound[0]
 
 
 def _single(readings: list[_Reading], tabbed: bool, dataset: str) -> _Reading:

@@ -6,6 +6,7 @@ from tempfile import TemporaryDirectory
 
 from agent_etl.connectors.celltypes import Evidence, infer
 from agent_etl.connectors.csvscan import CsvScan, fresh
+from agent_etl.connectors.dialect import Dialect, cells
 from agent_etl.connectors.filekind import FileKind
 from agent_etl.connectors.sample import WHOLE, bad_byte, chunks, expanded, first_bad_byte, line_ends
 from agent_etl.engine.duck import Cursor, connect, run
@@ -15,7 +16,8 @@ __all__ = ["BROKEN_KINDS", "Survey", "broken_records", "survey", "uneven_lines"]
 
 _LONG_LINE = 128 * 1024 * 1024
 _FILES_IN_PART = 5
-_MOST_BROKEN = 0.05
+_TRIED = 60
+_RECORDS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,9 @@ def _look(cursor: Cursor, scan: CsvScan, source: str) -> tuple[dict[str, Evidenc
 
 def broken_records(cursor: Cursor, scan: CsvScan, source: str) -> tuple[int, list[tuple[str, int, int]]]:
     """The good rows of a lenient read, and its broken records by kind: how many, the first one's line."""
-    rows = int(run(cursor, f"SELECT count(*) FROM {source}", dataset=scan.data.name).fetchall()[0][0])
+    # Only cells that are asked for are decoded, so all are.
+    sql = f"SELECT count(*), count(COLUMNS(*)) FROM {source}"
+    rows = int(run(cursor, sql, dataset=scan.data.name).fetchall()[0][0])
     table = scan.rejects_table
     found = run(
         cursor,
@@ -111,18 +115,31 @@ def _parts(cursor: Cursor, scan: CsvScan, folder: Path) -> Survey:
 
 
 def _part(cursor: Cursor, scan: CsvScan, part: Path, position: int) -> dict[str, Evidence] | None:
-    """Types in one part; None when it seems to begin inside a quoted cell, where nothing can be trusted."""
+    """Types in one part; None when no record can be found to begin in it."""
     start = part.name == "start"
+    if not start and not _aligned(part, scan.dialect, len(scan.names[position])):
+        return None
     plain = replace(scan.data, kinds=(FileKind("csv"),))
     here = replace(scan, data=plain)
     header = start and scan.dialect.header
     source = here.read([part], scan.names[position], header=header, lenient="ignore")
-    if not start:
-        good = int(run(cursor, f"SELECT count(*) FROM {source}").fetchall()[0][0])
-        lines = part.read_bytes().count(b"\n")
-        if good < lines * (1 - _MOST_BROKEN) and b'"' in part.read_bytes():
-            return None
     return infer(cursor, source, scan.names[position])
+
+
+def _aligned(part: Path, dialect: Dialect, width: int) -> bool:
+    """Cut the part down to where a record begins: the first line from which the next records have all their cells.
+
+    Side effects: rewrites the file.
+    """
+    codec = "latin-1" if dialect.encoding == "latin-1" else "utf-8"
+    lines = part.read_text(codec, "replace").splitlines(keepends=True)
+    for first in range(min(_TRIED, len(lines))):
+        text = "".join(lines[first : first + _TRIED])
+        records = cells(text, False, dialect, _RECORDS)
+        if records and all(len(record) in (width, width + 1) for record in records):
+            part.write_text("".join(lines[first:]), codec)
+            return True
+    return False
 
 
 def _merge(found: list[Evidence]) -> Evidence:
