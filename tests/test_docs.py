@@ -1,5 +1,6 @@
 """What the documents show is run, in order, in one folder for each document, with the example shop in it."""
 
+import importlib
 import json
 import re
 import shlex
@@ -11,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from agent_etl.example import make_shop
 
 from agent_etl.engine.plan import Plan
+from agent_etl.example import make_shop
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -134,9 +135,24 @@ def test_the_picture_is_the_graph() -> None:
 
 def test_the_studio_file_names_the_graph() -> None:
     """langgraph.json leads to a graph that can be imported."""
-    import importlib
-
     settings = json.loads((ROOT / "langgraph.json").read_text())
     for address in settings["graphs"].values():
         module, _, name = address.partition(":")
         assert hasattr(importlib.import_module(module), name)
+
+
+def test_the_promised_effects_are_those_of_the_connectors() -> None:
+    """Each row of the README's table of targets says what that connector's capabilities say."""
+    rows = re.findall(
+        r"^\| (\S+).*? \| ([\w, ]+) \| (exactly once|at least once) \|", (ROOT / "README.md").read_text(), re.M
+    )
+    modules = {
+        "PostgreSQL": "postgres_session",
+        "SQLite": "sqlite_session",
+        "DuckDB": "duckdb_session",
+        "files": "filetarget",
+    }
+    assert {name for name, _, _ in rows} == set(modules)
+    for name, modes, effect in rows:
+        promised = importlib.import_module(f"agent_etl.connectors.{modules[name]}").CAPABILITIES
+        assert (set(modes.split(", ")), effect.replace(" ", "_")) == (promised.modes, promised.effect)
