@@ -100,6 +100,25 @@ def _grain(r: Reading, links: Links, homes: list[str], involved: list[Source]) -
     for source in sorted(involved, key=lambda one: one.alias not in homes):
         if wanted <= {source.alias} and needed <= links.reach(source.alias):
             return source if all(_complete(links, source.alias, home) for home in homes) else None
+    return _bridge(r, links, wanted, involved)
+
+
+def _bridge(r: Reading, links: Links, homes: set[str], involved: list[Source]) -> Source | None:
+    """The table between two others that pairs each row of one with a row of the other at most once.
+
+    Per row of the one, the other's rows then count once: tracks per playlist over playlist_track.
+    """
+    things = {group.entity for group in r.intent.groups}
+    if len(homes) != 1 or len(things) != 1 or None in things or homes == things:
+        return None
+    needed = {source.alias for source in involved}
+    for source in involved:
+        sides = [links.path(source.alias, str(alias)) for alias in (*things, *homes)]
+        if any(len(side) != 1 for side in sides) or not needed <= links.reach(source.alias):
+            continue
+        names = tuple(dict.fromkeys(one for side in sides for one, _ in side[0].pairs))
+        if links.unique(source, names) and all(side[0].how == "inner" for side in sides):
+            return source
     return None
 
 

@@ -44,6 +44,12 @@ _KEEP = (
 _LINKS = frozenset(
     ("where", "with", "whose", "that", "which", "who", "having", "when", "if", "those", "from", "for", "in")
 )
+_ABSENT = (
+    *("without any", "without", "with no", "with zero", "have no", "having no"),
+    *(f"{who} {verb}" for who in ("that", "which", "who") for verb in ("have no", "do not have any", "do not have")),
+    *(f"{who} {verb}" for who in ("that", "who") for verb in ("never placed", "have never placed", "never had")),
+    *(f"{who} {verb}" for who in ("that", "who") for verb in ("never made", "have not placed", "did not place")),
+)
 _TEMPORAL = frozenset({"date", "timestamp"})
 
 
@@ -275,10 +281,7 @@ def _period_condition(r: Reading, start: int) -> Expr | None:
 def read_anti(r: Reading, subject: Source | None = None) -> bool:
     """`customers without orders`, `that have no payments`, `who never ordered`. Raises: Unclear."""
     start = r.cur.at
-    if not r.cur.take(
-        "without any", "without", "with no", "that have no", "which have no", "who have no", "have no", "having no",
-        "that do not have any", "that do not have", "who do not have any", "that have not", "with zero",
-    ):  # fmt: skip
+    if not r.cur.take(*_ABSENT):
         return False
     found = _missing(r)
     if found is not None:

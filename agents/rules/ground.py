@@ -117,6 +117,9 @@ def _loose_score(wanted: tuple[str, ...], have: tuple[str, ...], entity: tuple[s
         if len(form) == len(have) and all(close(one, other) for one, other in zip(form, have, strict=True)):
             return 0.86
     bare = have[:-1] if len(have) > 1 and have[-1] in UNITS else have
+    if all(SAME_ROOT.get(word) in entity for word in wanted) and bare[-1] in ("amount", "total", "value"):
+        # `total paid` over payments
+        return 0.8
     if len(own) == 1 and _synonym(own[0], bare):
         return 0.8
     if have == (*own, "id"):

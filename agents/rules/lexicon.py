@@ -186,6 +186,7 @@ UNIT_FAMILIES: tuple[dict[str, int], ...] = (
         "hour": 3_600_000_000,
         "day": 86_400_000_000,
     },
+    {"byte": 1},
     {"gram": 1, "kg": 1_000, "kilogram": 1_000, "kilo": 1_000, "tonne": 1_000_000},
     {"mm": 1, "millimeter": 1, "cm": 10, "centimeter": 10, "meter": 1_000, "metre": 1_000}
     | {"km": 1_000_000, "kilometer": 1_000_000, "kilometre": 1_000_000},

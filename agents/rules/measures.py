@@ -98,7 +98,9 @@ def _counted(r: Reading, start: int) -> list[tuple[Expr, tuple[str, ...]]]:
             return [(_add(r, Measure("count_rows", None, "*", r.phrase, entity=True)), ("count",))]
         r.cur.at += 0 if r.cur.done else 1
         raise r.unknown(start, "what to count is neither a table's rows nor a column in scope")
-    return [(found, _words(r, start))]
+    words = _words(r, start)
+    r.cur.take("are there", "were there", "there are", "exist", "do we have")
+    return [(found, words)]
 
 
 def count_of(r: Reading, start: int) -> Expr | None:

@@ -46,6 +46,7 @@ class Reading:
         self.target_starts: dict[int, str] = {}
         self.echo: dict[int, str] = {}
         self.current: Source | None = None
+        self.place: str | None = None
         self.subjects: list[Source] = []
         self.converted: dict[Ref, str] = {}
 
@@ -227,6 +228,8 @@ class Reading:
         for one in rivals:
             if not any(self.equal(one.ref, other.ref) for other in classes):
                 classes.append(one)
+        if len(classes) > 1:
+            classes = self._of_each(classes) or classes
         if len(classes) == 1:
             return self._expression(classes[0])
         span = self.cur.span(*at)
@@ -238,6 +241,11 @@ class Reading:
             [(self.label(one.ref), f"{self.label(one.ref)} ({one.column.type})") for one in classes],
         )
         return self._expression(next(one for one in classes if self.label(one.ref) == chosen))
+
+    def _of_each(self, classes: list[Candidate]) -> list[Candidate]:
+        """`for each playlist write the name`: the column of the thing that a row stands for."""
+        things = {group.entity for group in self.intent.groups if group.each and group.entity is not None}
+        return [one for one in classes if one.source in things] if len(things) == 1 else []
 
     def _rivals(self, found: list[Candidate]) -> list[Candidate]:
         best = found[0].score

@@ -44,7 +44,7 @@ def find_targets(r: Reading) -> None:
             r.target_starts[at + 1] = token.low
         if token.low in _DIRECT and _new_name(r, at + 1):
             r.target_starts[at + 1] = token.low
-        if token.low == "into" and verb not in JOIN_VERBS | {"convert", "split", "turn", "bucket", "parse", "cast"}:
+        if token.low == "into" and verb not in {"convert", "split", "turn", "bucket", "parse", "cast"}:
             r.target_starts[at + 1] = "into"
         elif token.low in ("to", "onto") and verb in _TARGET_VERBS:
             r.target_starts[at + 1] = "to"
@@ -187,7 +187,9 @@ def _choose(r: Reading, found: list[Table], at: tuple[int, int]) -> Table:
 
 def read_source(r: Reading) -> bool:
     """`load A, B and C from D`, `from A and B`. Raises: Unclear for a name that no source holds."""
-    if r.cur.low() in READ_VERBS | {"from"}:
+    if _whole_place(r):
+        return True
+    if r.cur.low() in READ_VERBS | {"from", "using"}:
         return _list_here(r)
     # `rename a to b in orders.csv`
     if r.cur.low() not in ("of", "in", "for", "using", "over"):
@@ -195,6 +197,20 @@ def read_source(r: Reading) -> bool:
     token = r.cur.peek(1)
     dotted = token is not None and "." in token.text and bool(r.request.catalogue.named(token.text))
     return (dotted or r.cur.kind(1) == "place") and _list_here(r)
+
+
+def _whole_place(r: Reading) -> bool:
+    """`from chinook.sqlite` before the tables are named: they are looked for there."""
+    start = r.cur.at
+    token = r.cur.peek(1)
+    database = token is not None and token.kind == "place" and (token.low.endswith(_DATABASES) or "://" in token.text)
+    if database and r.cur.low() in ("from", "in", "using"):
+        place = _place(r)
+        if place is not None and any(same_place(r, one.connection, place) for one in r.request.catalogue.tables):
+            r.place = place
+            return True
+    r.cur.at = start
+    return False
 
 
 def _list_here(r: Reading) -> bool:
@@ -219,7 +235,7 @@ def _list_here(r: Reading) -> bool:
         return False
     end = items[-1][1]
     r.cur.at = end
-    place = _place(r)
+    place = _place(r) or r.place
     for first, last, words in items:
         _register(r, words, place, (first, last))
     return True
@@ -256,7 +272,7 @@ def _item(r: Reading) -> tuple[int, int, list[str]] | None:
 def _place(r: Reading) -> str | None:
     """`from chinook.sqlite`, `in crm`, `from the shop database`: where the listed tables are."""
     start = r.cur.at
-    if not r.cur.take("from", "in", "out of", "of"):
+    if not r.cur.take("from", "in", "out of", "of", "using"):
         return None
     r.cur.skip(ARTICLES | {"database", "db", "connection", "folder", "directory"})
     token = r.cur.peek()

@@ -6,13 +6,13 @@ from typing import Literal
 
 from agent_etl.agents.rules.intent import TargetSpec
 from agent_etl.agents.rules.lexicon import (
+    ALL_VERBS,
     APPEND_VERBS,
     ARTICLES,
     BREAKS,
     ELSEWHERE,
     MERGE_VERBS,
     PRONOUNS,
-    READ_VERBS,
     REPLACE_VERBS,
     RESULT_WORDS,
     WRITE_VERBS,
@@ -74,7 +74,8 @@ def read_target(r: Reading) -> bool:
 def _mode(r: Reading, verbs: list[str], start: int) -> Mode | None:
     """The mode that the verb states; a bare `into` takes the verb that governs it."""
     if not verbs:
-        verbs = [token.low for token in r.cur.tokens[:start] if token.low in _WRITES | READ_VERBS][-1:]
+        # The nearest verb: `load a into b` adds, `load a and sum b into c` makes a table.
+        verbs = [token.low for token in r.cur.tokens[:start] if token.low in _WRITES | ALL_VERBS][-1:]
     for verb in verbs:
         if verb in MERGE_VERBS:
             return "merge"
