@@ -46,7 +46,9 @@ def _grow(
 
 
 def _label(kind: str, name: str, text: str) -> Text:
-    return Text.assemble((f"{kind:<9} ", "dim"), (name, "bold"), "  ", (text, "cyan"))
+    # One line a step: what is too long for the terminal stands whole in the plan itself.
+    parts = ((f"{kind:<9} ", "dim"), (name, "bold"), "  ", (text, "cyan"))
+    return Text.assemble(*parts, no_wrap=True, overflow="ellipsis")
 
 
 def clauses_view(draft: PlanDraft) -> RenderableType:
