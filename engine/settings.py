@@ -64,7 +64,7 @@ class Settings(BaseSettings):
 
     `home` holds state, staged data and the default warehouse. `memory_limit` bounds DuckDB's buffers, `threads` its
     workers (None: one a core). `concurrency` tasks run at once. A transient failure is tried `max_retries` times more,
-    a failed plan is corrected at most `max_repairs` times. `sample_rows` is how many rows a person is shown.
+    a failed plan is corrected at most `max_repairs` times.
     `store_url` moves the run store into another database.
     """
 
@@ -84,7 +84,6 @@ class Settings(BaseSettings):
     concurrency: Annotated[int, Field(ge=1, le=64)] = 4
     max_repairs: Annotated[int, Field(ge=0, le=20)] = 3
     max_retries: Annotated[int, Field(ge=0, le=20)] = 4
-    sample_rows: Annotated[int, Field(ge=0, le=10_000)] = 20
     store_url: str | None = Field(default=None, repr=False)
 
     @field_validator("home")
