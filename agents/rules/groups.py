@@ -9,7 +9,7 @@ from agent_etl.agents.rules.names import slug
 from agent_etl.agents.rules.reading import Reading
 from agent_etl.agents.rules.scalars import grain
 
-__all__ = ["add_grain", "group_by_entity", "read_group"]
+__all__ = ["add_grain", "group_by_column", "group_by_entity", "read_group"]
 
 _OPENERS = (
     "for each",
@@ -143,6 +143,14 @@ def group_by_entity(r: Reading, entity: Source, start: int) -> None:
     """Group by the rows of a source unless something of it is grouped by already."""
     if not any(ref.source == entity.alias for group in r.intent.groups for ref in group.expression.refs()):
         _entity(r, entity, start, each=True)
+
+
+def group_by_column(r: Reading, found: Expr, start: int) -> None:
+    """Group by a column unless it is grouped by already."""
+    if not any(group.expression == found for group in r.intent.groups):
+        sole = found.sole
+        name = sole.column if sole is not None else slug(r.cur.quote(start, start + 1))
+        r.intent.groups.append(GroupKey(found, name, r.phrase))
 
 
 def _column(r: Reading, found: Expr, start: int, *, each: bool) -> None:

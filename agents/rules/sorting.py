@@ -1,7 +1,7 @@
 """Order and limit: `sorted by total desc`, `longest first`, `top 10 customers by revenue`."""
 
 from agent_etl.agents.rules.expressions import Expr
-from agent_etl.agents.rules.groups import group_by_entity
+from agent_etl.agents.rules.groups import group_by_column, group_by_entity
 from agent_etl.agents.rules.intent import Output, Sort
 from agent_etl.agents.rules.lexicon import ARTICLES, PRONOUNS, RESULT_WORDS, ROW_NOUNS, SORT_VERBS, SUPERLATIVES
 from agent_etl.agents.rules.measures import known_measure, recalled, take_measures
@@ -166,8 +166,8 @@ def read_limit(r: Reading) -> bool:
 
 def _top(r: Reading, count: int, *, down: bool, start: int, ranked: bool) -> bool:
     entity = r.take_entity()
-    if entity is None:
-        r.cur.skip(ROW_NOUNS)
+    things = r.take_column(least=0.7) if entity is None else None
+    r.cur.skip(ROW_NOUNS)
     if r.cur.low() in ("per", "for", "in", "within") or not ranked:
         raise r.unknown(start, "the first rows of each group, or without an order, are not supported", r.cur.at + 2)
     if entity is None and r.intent.sorts and (r.cur.done or r.cur.low() in (",", ".", ";", "and", "into", "to")):
@@ -183,6 +183,8 @@ def _top(r: Reading, count: int, *, down: bool, start: int, ranked: bool) -> boo
         raise r.unknown(start, "what ranks the rows is not a column of the result", r.cur.at + 1)
     if entity is not None and found.measures():
         group_by_entity(r, entity, start)
+    if things is not None:
+        group_by_column(r, things, start + 2)
     if found.measures() and not any(one.expression == found for one in r.intent.outputs):
         words = r.cur.quote(start).lower().split(" by ")[-1]
         r.intent.outputs.append(Output(slug(words), found, r.phrase, tuple(words.split())))
