@@ -1,4 +1,4 @@
-"""The conformance kit over folders of files."""
+"""The conformance kit over files."""
 
 from pathlib import Path
 
@@ -8,29 +8,19 @@ from agent_etl.connectors.conformance import Case, Subject, cases
 from agent_etl.connectors.files import FilesConnection
 
 ALL = tuple(cases(frozenset({"append", "replace", "merge"})))
-SUFFIXES = (".parquet", ".csv", ".tsv", ".jsonl")
-# JSON has no NaN and no infinity.
-REFUSES = {".jsonl": frozenset({"DOUBLE:5", "DOUBLE:6"})}
-NEVER = {
-    (".jsonl", "round_trip[JSON]"): "a line holds JSON values, not their text: 1.10 is 1.1, and a JSON null is NULL",
-}
+# JSON has no infinity and no NaN.
+REFUSED = {".jsonl": frozenset({"DOUBLE:5", "DOUBLE:6"})}
 
 
-def each() -> list[object]:
-    """Every case for every kind of file; what a kind can never do is expected to fail, with its reason."""
-    return [
-        pytest.param(
-            suffix,
-            case,
-            id=f"{case.name}-{suffix}",
-            marks=[pytest.mark.xfail(reason=reason, strict=True)] if (reason := NEVER.get((suffix, case.name))) else [],
-        )
-        for suffix in SUFFIXES
-        for case in ALL
-    ]
+def named(case: Case) -> str:
+    return case.name
 
 
-@pytest.mark.parametrize(("suffix", "case"), each())
-def test_files_conform(suffix: str, case: Case, tmp_path: Path) -> None:
-    """Each kind of file keeps each promise of the kit."""
-    case.run(Subject(FilesConnection("f", tmp_path), suffix=suffix, refuses=REFUSES.get(suffix, frozenset())))
+@pytest.mark.parametrize("suffix", [".parquet", ".csv", ".jsonl"])
+@pytest.mark.parametrize("case", ALL, ids=named)
+def test_files_conform(case: Case, suffix: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    """A folder of files keeps each promise of the kit."""
+    if (suffix, case.name) == (".jsonl", "round_trip[JSON]"):
+        reason = "a nested value is written as JSON itself: its spaces, its trailing zeros and a top-level null go"
+        request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
+    case.run(Subject(FilesConnection("f", tmp_path), suffix=suffix, refuses=REFUSED.get(suffix, frozenset())))
