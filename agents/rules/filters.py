@@ -148,9 +148,18 @@ def _kept(r: Reading, start: int) -> bool:
         return False
     if condition is None:
         raise _not_understood(r, start)
+    if condition.measures() and subject is not None and not _row_stands_for(r, subject):
+        reason = f"the result has no row for each of {subject.table.name}, so that a total cannot limit them"
+        raise r.unknown(start, reason)
     _tail(r, condition)
     add_condition(r, condition)
     return True
+
+
+def _row_stands_for(r: Reading, subject: Source) -> bool:
+    """The result's rows are things of that table."""
+    groups = [*r.intent.groups, *r.prior.groups]
+    return any(group.entity == subject.alias for group in groups)
 
 
 def _stated(r: Reading, start: int) -> bool:
@@ -309,6 +318,9 @@ def _anti(r: Reading, subject: Source | None, start: int, *, keep: bool) -> bool
     r.cur.skip(ARTICLES | {"any", "matching", "corresponding"})
     other = r.take_entity(least=0.8) or named_table(r)
     left = subject or r.current or next((source for source in r.sources if source != other), None)
+    unsaid = subject is None and start > 0 and r.cur.tokens[start - 1].text in (",", ";", ".", "and", "then")
+    if unsaid and len([source for source in r.sources if source != other]) > 1:
+        raise r.unknown(start, "which rows must have none? name their table", r.cur.at)
     if other is None or left is None or left == other:
         r.cur.at = max(r.cur.at, start + 1)
         raise r.unknown(start, "what must be absent is neither a table in scope nor a column", _clause_end(r))

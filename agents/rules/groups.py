@@ -22,8 +22,6 @@ _OPENERS = (
     "per each",
     "per",
     "by",
-    "for all",
-    "across",
 )
 _TEMPORAL = frozenset({"date", "timestamp"})
 

@@ -18,7 +18,7 @@ from agent_etl.agents.rules.lexicon import (
     QUANTITY_NOUNS,
     ROW_NOUNS,
 )
-from agent_etl.agents.rules.names import singular
+from agent_etl.agents.rules.names import singular, stems
 from agent_etl.agents.rules.reading import Reading
 from agent_etl.agents.rules.scalars import NUMERIC, require, take_scalar
 
@@ -69,6 +69,8 @@ def _words(r: Reading, start: int) -> tuple[str, ...]:
 
 def _counted(r: Reading, start: int) -> list[tuple[Expr, tuple[str, ...]]]:
     """`number of [distinct] X`, `how many X`, `count [the] X`, `count`."""
+    if r.cur.low(1) in ("number", "count") and r.cur.low(2) == "of":
+        r.cur.take("total", "overall")
     if not r.cur.take(*_COUNTS):
         if not r.cur.take("count", "counts", "counting"):
             return []
@@ -192,6 +194,7 @@ def _aggregated(r: Reading, start: int) -> list[tuple[Expr, tuple[str, ...]]]:
     if inner is None:
         r.cur.at = min(after + 1, len(r.cur.tokens))
         raise r.unknown(start, _unknown_reason(r, after))
+    _one_reading(r, funcs, after, inner)
     _fits(r, funcs, inner, start)
     noun = _words(r, after)
     return [(_aggregate(r, AGGREGATES[word], inner, start), (word, *noun)) for word in funcs]
@@ -237,6 +240,20 @@ def _fits(r: Reading, funcs: list[str], inner: Expr, start: int) -> None:
             require(r, inner, _DATES, start, f"the {word}")
         elif word in NUMBER_ONLY:
             require(r, inner, NUMERIC, start, f"the {word}")
+
+
+def _one_reading(r: Reading, funcs: list[str], start: int, inner: Expr) -> None:
+    """Refuse `sum a - 1` and `average revenue`, which each have two values. Raises: Unclear."""
+    depth = 0
+    for token in r.cur.tokens[start : r.cur.at]:
+        depth += {"(": 1, ")": -1}.get(token.text, 0)
+        if depth == 0 and token.low in ("+", "-", "plus", "minus"):
+            raise r.unknown(start, "is this done before or after adding up? put it in brackets: `sum of (a - b)`")
+    word = singular(r.cur.tokens[r.cur.at - 1].low)
+    sole = inner.sole
+    loose = word in QUANTITY_NOUNS and sole is not None and word not in stems(sole.column)
+    if loose and any(AGGREGATES[func] != "sum" for func in funcs):
+        raise r.unknown(start, "of single rows or of totals? name the column")
 
 
 def _unknown_reason(r: Reading, at: int) -> str:

@@ -62,6 +62,12 @@ REFUSED = [
     ("Load orders.csv, total status per currency", "total status"),
     ("Load orders.csv, order_date - amount as x", "order_date - amount"),
     ("delete all customers from the warehouse who have not ordered since 2022", "delete all customers"),
+    ("From order_items.csv, sum quantity - 1 per order_id", "quantity - 1"),
+    ("From orders.csv, average revenue per month", "revenue"),
+    ("From orders.csv and customers: revenue per region, only customers with at least 3 orders", "only customers"),
+    ("From orders.csv, customers and payments, without payments, keep order_id and full_name", "without payments"),
+    ("From orders.csv total amount across currencies", "across currencies"),
+    ("Load orders.csv and save as orders.csv", "save as orders.csv"),
     ("mask emails in customers, write customers_safe", "mask emails"),
 ]
 
