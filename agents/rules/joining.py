@@ -212,7 +212,7 @@ def _edges(r: Reading, involved: list[Source], pairs: list[tuple[Ref, Ref]], kin
             _add(r, Edge(left.alias, right.alias, (), how, r.phrase, stated=True))  # type: ignore[arg-type]
         return
     together: dict[tuple[str, str], list[tuple[str, str]]] = {}
-    for one, other in pairs:
+    for one, other in dict.fromkeys(pairs):
         together.setdefault((one.source, other.source), []).append((one.column, other.column))
         if (one, other) not in r.same:
             r.same.append((one, other))
