@@ -28,7 +28,12 @@ class Links:
         aliases = {source.alias for source in involved}
         for edge in self.r.intent.edges:
             if {edge.left, edge.right} <= aliases and edge.how not in ("anti", "semi"):
-                self.edges.append(self.completed(edge))
+                done = self.completed(edge)
+                known = [
+                    (one.left, one.right, set(one.pairs)) for other in self.edges for one in (other, other.turned())
+                ]
+                if (done.left, done.right, set(done.pairs)) not in known:
+                    self.edges.append(done)
         reached = {involved[0].alias}
         self._grow(reached)
         while len(reached) < len(aliases):
