@@ -1,6 +1,6 @@
-"""`make faults`: kill -9 at random moments, resume (killing the resumer too), compare with one clean run.
+"""`make faults`: kill -9 at every fault point and at random moments, resume (killing the resumer too), compare.
 
-SEED and ROUNDS come from the environment; the seed is printed, so a failure can be played again. Ends with 1 when one
+First each fault point over each kind of target and mode, then ROUNDS rounds at random moments. SEED and ROUNDS come from the environment; the seed is printed, so a failure can be played again. Ends with 1 when one
 round's target is not what one clean run makes.
 """
 
@@ -13,11 +13,14 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from faults.points import killed_at
 from harness.kill import Nursery, Outcome, resume_until_done
 from harness.oracle import settled_faults
 from harness.pipelines import KINDS, MODES, Pipeline
 from harness.postgres import PostgresServer
 from harness.rounds import Rounds, World
+
+from agent_etl.engine.faults import POINTS
 
 __all__ = ["Loop", "main"]
 
@@ -66,16 +69,31 @@ class Loop:
         return self._span[pipeline]
 
 
+def _play_points(rounds: Rounds) -> int:
+    """Every fault point, kind and mode; how many targets are wrong, or points never reached."""
+    wrong = 0
+    for point in sorted(POINTS):
+        played = [killed_at(rounds, Pipeline(kind, mode), point) for kind in KINDS for mode in MODES]
+        lines = [line for _, found in played for line in found]
+        if not any(reached for reached, _ in played):
+            lines.append(f"{point}: never reached")
+        wrong += len(lines)
+        print(f"{point}: killed {sum(reached for reached, _ in played)} of {len(played)} runs", *lines, sep="\n  ")
+    return wrong
+
+
 def main() -> int:
     """Play the rounds and print each; 1 when any target is wrong."""
     seed = int(os.environ.get("SEED") or random.SystemRandom().randrange(10**9))
     count = int(os.environ.get("ROUNDS") or 200)
     print(f"SEED={seed} ROUNDS={count}", flush=True)
     server = PostgresServer.start()
-    equal, killed, began = 0, 0, time.monotonic()
+    equal, killed, wrong, began = 0, 0, 0, time.monotonic()
     try:
         with tempfile.TemporaryDirectory(prefix="agent-etl-faults-") as folder, Nursery() as nursery:
-            loop = Loop(Rounds(nursery, server, Path(folder)), seed)
+            rounds = Rounds(nursery, server, Path(folder))
+            wrong = _play_points(rounds)
+            loop, began = Loop(rounds, seed), time.monotonic()
             for number in range(count):
                 pipeline, kills, found = loop.play(number)
                 equal, killed = equal + (not found), killed + kills
@@ -87,7 +105,7 @@ def main() -> int:
         server.stop()
     spent = time.monotonic() - began
     print(f"{equal}/{count} equal to the clean run, {killed} processes killed, {spent:.0f} s, SEED={seed}")
-    return int(equal != count)
+    return int(equal != count or wrong > 0)
 
 
 if __name__ == "__main__":
