@@ -1,7 +1,8 @@
 """`make faults`: kill -9 at every fault point and at random moments, resume (killing the resumer too), compare.
 
-First each fault point over each kind of target and mode, then ROUNDS rounds at random moments. SEED and ROUNDS come from the environment; the seed is printed, so a failure can be played again. Ends with 1 when one
-round's target is not what one clean run makes.
+First each fault point over each kind of target and mode, then ROUNDS rounds at random moments. SEED and ROUNDS come
+from the environment; the seed is printed, so a failure can be played again. Ends with 1 when one round's target is not
+what one clean run makes.
 """
 
 import os
