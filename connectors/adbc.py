@@ -13,9 +13,9 @@ from agent_etl.engine.errors import AgentEtlError
 from agent_etl.engine.ports import Relation
 from agent_etl.engine.relay import Relayed
 
-__all__ = ["BATCH_ROWS", "FAILURES", "Channel"]
+__all__ = ["FAILURES", "Channel"]
 
-BATCH_ROWS = 65_536
+_BATCH_ROWS = 8_192
 
 FAILURES = (Error, OSError, pa.ArrowException, duck.Error)
 """What a driver, or an Arrow stream between a driver and DuckDB, raises."""
@@ -85,7 +85,7 @@ class Channel:
             try:
                 with duck.attached(between, rows) as select:
                     try:
-                        reader = between.sql(pour.select(select)).to_arrow_reader(BATCH_ROWS)
+                        reader = between.sql(pour.select(select)).to_arrow_reader(_BATCH_ROWS)
                         given = pa.RecordBatchReader.from_batches(reader.schema, _typed(reader, pour))
                         return int(cursor.adbc_ingest(table, given, **place))
                     except duck.Error as error:

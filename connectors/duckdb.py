@@ -11,6 +11,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from agent_etl.connectors.batches import batch_rows
 from agent_etl.connectors.duckdb_session import CAPABILITIES, DuckdbSession, describe, find_table, list_tables
 from agent_etl.connectors.fit import head
 from agent_etl.connectors.names import TableName
@@ -165,15 +166,19 @@ class DuckdbSource:
         table = self.describe(dataset, options)
         wanted = table.columns if columns is None else tuple(_column(table, name) for name in columns)
         casts = {c.name: f"CAST({quote(c.name)} AS {c.type})" for c in wanted if head(c.type) == "ENUM"}
-        return Relation(columns=wanted, open=lambda: self._reader(dataset, wanted), casts=casts)
+        return Relation(columns=wanted, open=lambda: self._reader(table, wanted), casts=casts)
 
-    def _reader(self, dataset: str, columns: Sequence[Column]) -> pa.RecordBatchReader:
+    def _reader(self, table: Table, columns: Sequence[Column]) -> pa.RecordBatchReader:
+        dataset = table.dataset
         stack = ExitStack()
         try:
             connection = stack.enter_context(self._open(dataset))
             name = self._named(connection, dataset)
             names = ", ".join(quote(column.name) for column in columns)
-            reader = connection.sql(f"SELECT {names} FROM {name.sql}").to_arrow_reader(122_880)
+            select = f"SELECT {names} FROM {name.sql}"
+            # The file is compressed, its size says nothing: the first rows tell how wide rows are.
+            first = connection.sql(f"{select} LIMIT 1000").to_arrow_table()
+            reader = connection.sql(select).to_arrow_reader(batch_rows(first.num_rows, first.nbytes))
         except BaseException:
             stack.close()
             raise

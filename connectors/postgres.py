@@ -10,6 +10,7 @@ from adbc_driver_postgresql import dbapi
 
 from agent_etl.connectors import postgres_catalog as catalog
 from agent_etl.connectors.adbc import FAILURES, Channel
+from agent_etl.connectors.celltypes import fits
 from agent_etl.connectors.names import TableName, find
 from agent_etl.connectors.postgres_errors import explain
 from agent_etl.connectors.postgres_read import exact
@@ -84,7 +85,7 @@ class PostgresConnection:
         with closing(Channel(connection, typed)) as channel:
             if not write:
                 channel.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-            wanted = ", ".join(f"set_config('{name}', '{value}', false)" for name, value in _SESSION.items())
+            wanted = ", ".join(f"set_config('{name}', '{value}', true)" for name, value in _SESSION.items())
             channel.query(f"SELECT {wanted}")
             yield channel
 
@@ -176,7 +177,9 @@ class PostgresSource:
                 c, kind = quote(item.column.name), item.column.type
                 there = f"TRY_CAST({c} AS {kind})"
                 stop = complaint(self._misfit(name, item))
-                casts[item.column.name] = f"CASE WHEN {c} IS NULL OR {there} IS NOT NULL THEN {there} ELSE {stop} END"
+                casts[item.column.name] = (
+                    f"CASE WHEN {c} IS NULL OR {fits(c, there, kind)} THEN {there} ELSE {stop} END"
+                )
         return Relation(
             columns=tuple(item.column for item in items), open=lambda: self._reader(name, items), casts=casts
         )

@@ -129,7 +129,7 @@ def fetched(native: Native, wanted: str | None = None) -> Fetched:
         # Too fine a value becomes a text that is no number, so that the cast fails instead of rounding.
         exact = f"CASE WHEN scale({number}) <= {size[1]} OR {number} = trunc({number}, {size[1]}) THEN {number}::text"
         return Fetched(column, f"{exact} WHEN {number} IS NOT NULL THEN 'inexact' END", casted=True)
-    if wanted is None and kind == _PLAIN.get(native.base):
+    if kind == _PLAIN.get(native.base):
         return Fetched(column, c)
     if native.base == "oid" and kind == "BIGINT":
         return Fetched(column, f"{c}::int8")

@@ -9,7 +9,8 @@ from urllib.parse import quote as percent
 import pyarrow as pa
 from adbc_driver_sqlite import dbapi
 
-from agent_etl.connectors.adbc import BATCH_ROWS, FAILURES, Channel
+from agent_etl.connectors.adbc import FAILURES, Channel
+from agent_etl.connectors.batches import batch_rows
 from agent_etl.connectors.marker import MARKERS
 from agent_etl.connectors.names import TableName, find
 from agent_etl.connectors.sqlite_read import cast, delivers, misfit_error, misfits, select
@@ -166,7 +167,7 @@ class SqliteSource:
             expression = cast(column, kind, self._misfit(table.dataset, column, kind))
             if expression is not None:
                 casts[column.name] = expression
-        return Relation(columns=wanted, open=lambda: self._reader(table.dataset, items), casts=casts)
+        return Relation(columns=wanted, open=lambda: self._reader(table, items), casts=casts)
 
     def _misfit(self, dataset: str, column: Declared, kind: str, **fields: object) -> ReadError:
         return misfit_error(self._connection.name, dataset, column, kind, **fields)
@@ -213,12 +214,14 @@ class SqliteSource:
             self._connection.judged[seen] = types, tuple(notes)
         return {**types, **{name: kind for name, kind in given.items() if name in types}}, tuple(notes)
 
-    def _reader(self, table: str, items: Sequence[tuple[Declared, str]]) -> pa.RecordBatchReader:
+    def _reader(self, described: Table, items: Sequence[tuple[Declared, str]]) -> pa.RecordBatchReader:
+        table = described.dataset
+        batch = batch_rows(described.rows, self._connection.path.stat().st_size)
         with ExitStack() as stack:
             channel = stack.enter_context(self._connection.open())
             sql = select(quote(table), items)
             try:
-                reader = channel.stream(sql, {"adbc.sqlite.query.batch_rows": str(BATCH_ROWS)})
+                reader = channel.stream(sql, {"adbc.sqlite.query.batch_rows": str(batch)})
             except AgentEtlError as error:
                 raise self._diagnosed(channel, table, items) or error from None
             stack.callback(reader.close)

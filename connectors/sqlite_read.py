@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
+from agent_etl.connectors.celltypes import fits
 from agent_etl.connectors.fit import decimal, head
 from agent_etl.connectors.sqlite_types import Declared, places
 from agent_etl.engine.duck import quote
@@ -65,7 +66,8 @@ def cast(column: Declared, kind: str, error: AgentEtlError) -> str | None:
     if kind == "BOOLEAN":
         return f"CAST({c} AS BOOLEAN)"
     there = f"TRY_CAST({c} AS {kind})"
-    return f"CASE WHEN {c} IS NULL OR {there} IS NOT NULL THEN {there} ELSE {complaint(error)} END"
+    exact = f"{there} IS NOT NULL" if head(kind) in _TEXTUAL else fits(c, there, kind)
+    return f"CASE WHEN {c} IS NULL OR {exact} THEN {there} ELSE {complaint(error)} END"
 
 
 def delivers(found: pa.DataType, kind: str) -> bool:

@@ -188,6 +188,8 @@ def translate(error: Exception, **fields: Any) -> AgentEtlError:
     if "Could not set lock" in text or "Conflicting lock" in text:
         pid = re.search(r"PID (\d+)", text)
         return Busy("Another process holds the DuckDB file", holder=pid.group(1) if pid else "unknown", **fields)
+    if "different configuration" in text:
+        return Busy("This process holds the DuckDB file open otherwise", hint="close that connection", **fields)
     if isinstance(error, duckdb.OutOfMemoryException):
         return OutOfMemory("The work did not fit into memory and spill space", hint="raise memory_limit", **fields)
     if isinstance(error, (duckdb.BinderException, duckdb.ParserException, duckdb.CatalogException)):

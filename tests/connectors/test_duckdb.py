@@ -159,6 +159,26 @@ def test_loads_of_threads_into_one_file_all_arrive(path: Path) -> None:
     assert newest is not None and newest.epoch == 5
 
 
+def test_a_file_open_otherwise_in_this_process_is_busy(path: Path) -> None:
+    """A notebook's own plain connection to the file makes it Busy, with the way out."""
+    with duckdb.connect(str(path)), pytest.raises(Busy) as caught:
+        DuckdbConnection("shop", path).source().tables()
+    assert "close" in caught.value.hint
+    assert DuckdbConnection("shop", path).source().tables()
+
+
+def test_wide_rows_travel_in_small_batches(tmp_path: Path) -> None:
+    """Rows of 200 KB do not come tens of thousands at a time."""
+    connection = DuckdbConnection("wide", tmp_path / "wide.duckdb")
+    with duckdb.connect(str(connection.path)) as own:
+        own.execute("CREATE TABLE t AS SELECT i, repeat(md5(i::VARCHAR), 6000) AS text FROM range(3000) AS r(i)")
+    relation = connection.source().scan("t")
+    assert relation.open is not None
+    reader = relation.open()
+    assert max(batch.num_rows for batch in reader) <= 2048
+    reader.close()
+
+
 def test_leftovers_of_a_killed_creation_are_swept(tmp_path: Path) -> None:
     """A half-made file of a dead process stands under a temporary name and goes with the next creation."""
     dead = subprocess.Popen(["true"])
