@@ -55,10 +55,12 @@ def _fits(cell: str, value: str, kind: str) -> str:
             f"regexp_full_match({cell}, {literal(_NUMBER)}) AND isfinite({value}) AND ({digits} <= 15 OR "
             f"{same}) AND ({value} <> 0 OR {digits} = 0)"
         )
-        # Long numbers mostly are the shortest text of their value, as programs print it: no pattern has to be matched.
-        short = f"strlen({cell}) <= 15 AND {value} <> 0"
-        printed = f"strlen({cell}) > 15 AND {same}"
-        return f"CASE WHEN isfinite({value}) AND (({short}) OR ({printed})) THEN true ELSE {exact} END"
+        # Seventeen digits tell any two doubles apart, so a fraction of no more is read as the nearest one. Whole
+        # numbers beyond 2^53 are not: they count or identify something.
+        short = f"strlen({cell}) <= 15 OR (strlen({cell}) <= 18 AND contains({cell}, '.'))"
+        printed = f"strlen({cell}) > 18 AND {same}"
+        quick = f"isfinite({value}) AND {value} <> 0 AND ({short} OR ({printed}))"
+        return f"CASE WHEN {quick} THEN true ELSE {exact} END"
     if head == "DECIMAL":
         precision, _, scale = kind.partition("(")[2].rstrip(")").partition(",")
         whole = int(precision or 18) - int(scale or (0 if precision else 3))
