@@ -18,7 +18,7 @@ from agent_etl.connectors.names import TableName
 from agent_etl.connectors.target import SqlTarget
 from agent_etl.engine import duck
 from agent_etl.engine.duck import literal, quote
-from agent_etl.engine.errors import Busy, NotFound, ReadError
+from agent_etl.engine.errors import Busy, NotFound
 from agent_etl.engine.ports import Relation
 from agent_etl.engine.relay import Relayed
 from agent_etl.engine.schema import Column, ForeignKey, Table
@@ -170,19 +170,15 @@ class DuckdbSource:
 
     def _reader(self, table: Table, columns: Sequence[Column]) -> pa.RecordBatchReader:
         dataset = table.dataset
-        stack = ExitStack()
-        try:
+        with ExitStack() as stack:
             connection = stack.enter_context(self._open(dataset))
             name = self._named(connection, dataset)
             names = ", ".join(quote(column.name) for column in columns)
             select = f"SELECT {names} FROM {name.sql}"
             # The file is compressed, its size says nothing: the first rows tell how wide rows are.
-            first = connection.sql(f"{select} LIMIT 1000").to_arrow_table()
+            first = connection.sql(f"{select} LIMIT 100").to_arrow_table()
             reader = connection.sql(select).to_arrow_reader(batch_rows(first.num_rows, first.nbytes))
-        except BaseException:
-            stack.close()
-            raise
-        return pa.RecordBatchReader.from_batches(reader.schema, self._batches(stack, reader, dataset))
+            return pa.RecordBatchReader.from_batches(reader.schema, self._batches(stack.pop_all(), reader, dataset))
 
     def _batches(self, stack: ExitStack, reader: pa.RecordBatchReader, dataset: str) -> Iterator[pa.RecordBatch]:
         # The reader must be gone before its connection: DuckDB waits for ever when a file whose last connection was
@@ -190,10 +186,8 @@ class DuckdbSource:
         with stack:
             try:
                 yield from reader
-            except duckdb.Error as error:
+            except (duckdb.Error, OSError, pa.ArrowException) as error:
                 raise Relayed(duck.translate(error, dataset=dataset)) from None
-            except OSError as error:
-                raise Relayed(ReadError("The DuckDB file could not be read", dataset=dataset)) from error
             finally:
                 reader.close()
                 del reader
