@@ -5,7 +5,7 @@ from dataclasses import replace
 from agent_etl.agents.rules.expressions import Expr, build, text
 from agent_etl.agents.rules.ground import STRONG
 from agent_etl.agents.rules.lexicon import BREAKS
-from agent_etl.agents.rules.literals import during, placed, take_number, take_value
+from agent_etl.agents.rules.literals import during, placed, take_number, take_values
 from agent_etl.agents.rules.measures import known_measure
 from agent_etl.agents.rules.reading import Reading
 from agent_etl.agents.rules.scalars import NUMERIC, take_scalar
@@ -183,8 +183,8 @@ def _list(r: Reading, left: Expr) -> Expr | None:
     if not closing and r.cur.take("["):
         raise r.unknown(start, "write the list in round brackets")
     values: list[Expr] = []
-    while (value := take_value(r, left)) is not None:
-        values.append(value)
+    while found := take_values(r, left):
+        values.extend(found)
         before = r.cur.at
         if not (r.cur.take(", or", ", and", ",", "or", "and")):
             break
@@ -272,8 +272,8 @@ def _texts(r: Reading, left: Expr, sign: str) -> Expr | None:
                 return unlike(r, left, other, at)
             return build(f"({{}} {sign} {{}})", left, other, kind="boolean")
     values: list[Expr] = []
-    while (value := take_value(r, left)) is not None:
-        values.append(value)
+    while found := take_values(r, left):
+        values.extend(found)
         before = r.cur.at
         if not r.cur.take("or", "nor") or _condition_follows(r):
             r.cur.at = before

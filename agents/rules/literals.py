@@ -7,7 +7,7 @@ from agent_etl.agents.rules.reading import Reading
 from agent_etl.agents.rules.scalars import NUMERIC
 from agent_etl.agents.rules.values import Period, ground_value
 
-__all__ = ["during", "placed", "take_number", "take_value"]
+__all__ = ["during", "placed", "take_number", "take_values"]
 
 
 def take_number(r: Reading) -> Expr | None:
@@ -27,23 +27,27 @@ def take_number(r: Reading) -> Expr | None:
     return number(("-" if minus else "") + token.text)
 
 
-def take_value(r: Reading, left: Expr) -> Expr | None:
-    """One literal for the operand. Raises: Unclear for a text that the column does not hold."""
+def take_values(r: Reading, left: Expr) -> list[Expr]:
+    """One literal for the operand, in every spelling that is meant; empty when none stands here.
+
+    Raises: Unclear for a text that the column does not hold.
+    """
     token = r.cur.peek()
     start = r.cur.at
     if left.kind in NUMERIC:
-        return take_number(r)
+        found = take_number(r)
+        return [found] if found is not None else []
     if left.kind != "text" or token is None:
-        return None
+        return []
     if token.kind == "word":
         return _bare(r, left)
     if token.kind not in ("string", "number", "place"):
-        return None
+        return []
     r.cur.next()
-    return text(_grounded(r, left, token.text, r.cur.span(start)))
+    return _grounded(r, left, token.text, r.cur.span(start), exact=token.kind == "string")
 
 
-def _bare(r: Reading, left: Expr) -> Expr | None:
+def _bare(r: Reading, left: Expr) -> list[Expr]:
     """Words without quotes as a value: the longest run that the column holds, else the first word is asked about."""
     sole, start = left.sole, r.cur.at
     words = r.words_ahead(4)
@@ -53,20 +57,21 @@ def _bare(r: Reading, left: Expr) -> Expr | None:
             value = r.cur.goal[slice(*r.cur.span(start, start + size))]
             if r.request.prober.count(table, sole.column, value, fold=True) > 0:
                 r.cur.at += size
-                return text(_grounded(r, left, value, r.cur.span(start)))
+                return _grounded(r, left, value, r.cur.span(start))
     if words[0].lower() in BREAKS or (
         columns(words[:1], r.sources)[:1] and columns(words[:1], r.sources)[0].score >= STRONG
     ):
-        return None
+        return []
     r.cur.next()
-    return text(_grounded(r, left, words[0], r.cur.span(start)))
+    return _grounded(r, left, words[0], r.cur.span(start))
 
 
-def _grounded(r: Reading, left: Expr, value: str, span: tuple[int, int]) -> str:
+def _grounded(r: Reading, left: Expr, value: str, span: tuple[int, int], *, exact: bool = False) -> list[Expr]:
     sole = left.sole
     if sole is None:
-        return value
-    return ground_value(r.asking, r.request.prober, r.table(sole.source), sole, value, span)
+        return [text(value)]
+    table = r.table(sole.source)
+    return [text(one) for one in ground_value(r.asking, r.request.prober, table, sole, value, span, exact=exact)]
 
 
 def placed(left: Expr, sign: str, period: Period) -> Expr:

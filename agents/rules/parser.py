@@ -9,12 +9,14 @@ from agent_etl.agents.rules.filters import read_anti, read_filter, read_period
 from agent_etl.agents.rules.groups import read_group
 from agent_etl.agents.rules.hints import read_hint
 from agent_etl.agents.rules.joining import read_attach, read_join
+from agent_etl.agents.rules.landing import find_targets
 from agent_etl.agents.rules.lexicon import ALL_VERBS, SEPARATORS
+from agent_etl.agents.rules.naming import read_naming, read_rounding
 from agent_etl.agents.rules.outputs import read_outputs
 from agent_etl.agents.rules.reading import Prior, Reading
 from agent_etl.agents.rules.shaping import read_cast, read_convert, read_dedupe, read_drop, read_rename
 from agent_etl.agents.rules.sorting import read_limit, read_sort
-from agent_etl.agents.rules.sources import find_sources, find_targets, read_source
+from agent_etl.agents.rules.sources import find_sources, read_source
 from agent_etl.agents.rules.subjects import read_subject
 from agent_etl.agents.rules.targets import read_target
 from agent_etl.agents.rules.unsupported import reason_for
@@ -28,6 +30,8 @@ _PRODUCTIONS: tuple[Callable[[Reading], bool], ...] = (
     read_dedupe,
     read_join,
     read_hint,
+    read_naming,
+    read_rounding,
     read_target,
     read_limit,
     read_sort,
@@ -71,7 +75,6 @@ def _pass(
     r = Reading(request, asking, cur, prior)
     find_targets(r)
     find_sources(r)
-    asking.forget()
     _missing(r)
     starts: list[int] = []
     while True:

@@ -1,86 +1,21 @@
 """Sources: which words of a goal name tables and files that are read, and which name where it writes."""
 
+from contextlib import suppress
+
 from agent_etl.agents.rules.asking import Unclear
 from agent_etl.agents.rules.ground import WEAK, entity_score
 from agent_etl.agents.rules.intent import Source
-from agent_etl.agents.rules.lexicon import ALL_VERBS, ARTICLES, JOIN_VERBS, READ_VERBS, REPLACE_VERBS, WRITE_VERBS
+from agent_etl.agents.rules.landing import in_target
+from agent_etl.agents.rules.lexicon import ALL_VERBS, ARTICLES, READ_VERBS
 from agent_etl.agents.rules.reading import Reading
-from agent_etl.agents.rules.words import Token
 from agent_etl.engine.schema import Table
 
-__all__ = ["find_sources", "find_targets", "named_table", "read_source", "same_place", "tables_named"]
+__all__ = ["find_sources", "named_table", "read_source", "same_place", "tables_named"]
 
 _NOUNS = frozenset(
     {"table", "tables", "file", "files", "csv", "dataset", "datasets", "parquet", "data", "rows", "json"}
 )
 _DATABASES = (".sqlite", ".sqlite3", ".db", ".duckdb")
-_TARGET_VERBS = (
-    WRITE_VERBS | READ_VERBS | REPLACE_VERBS | {"list", "report", "union", "written", "saved", "stored"}
-) - {
-    "use",
-    "start",
-    "get",
-    "query",
-}
-_OTHER_VERBS = JOIN_VERBS | {"convert", "cast", "rename", "turn", "change", "set", "map", "compare", "split", "parse"}
-_OTHER_VERBS |= {"transform", "attach", "relate", "bucket", "round", "equal", "according", "relative", "from"} - {
-    "from"
-}
-_DIRECT = frozenset({"upsert", "write", "save", "store", "export"})
-_AS_VERBS = frozenset({"save", "store", "export", "dump", "write", "output", "publish", "persist", "saved", "stored"})
-_IN_VERBS = frozenset({"store", "save", "put", "place", "land", "persist", "stored", "saved"})
-
-
-def find_targets(r: Reading) -> None:
-    """Mark the tokens at which the name of a destination starts, with the word that says so."""
-    tokens = r.cur.tokens
-    verb = ""
-    for at, token in enumerate(tokens):
-        if token.kind == "op" and token.low == "->":
-            r.target_starts[at + 1] = "->"
-        if token.kind != "word":
-            continue
-        if token.low in REPLACE_VERBS and _replaces(tokens, at):
-            r.target_starts[at + 1] = token.low
-        if token.low in _DIRECT and _new_name(r, at + 1):
-            r.target_starts[at + 1] = token.low
-        if token.low == "into" and verb not in {"convert", "split", "turn", "bucket", "parse", "cast"}:
-            r.target_starts[at + 1] = "into"
-        elif token.low in ("to", "onto") and verb in _TARGET_VERBS:
-            r.target_starts[at + 1] = "to"
-        elif token.low == "as" and verb in _AS_VERBS and _destination_follows(tokens, at + 1):
-            r.target_starts[at + 1] = "as"
-        elif token.low == "in" and verb in _IN_VERBS and at + 1 not in r.target_starts:
-            r.target_starts[at + 1] = "in"
-        if token.low in _TARGET_VERBS | _OTHER_VERBS:
-            # `convert … to`: the nearest verb governs the preposition.
-            verb = token.low
-
-
-def _replaces(tokens: tuple[Token, ...], at: int) -> bool:
-    """`replace X`, not `replace X with Y`."""
-    for place, token in enumerate(tokens[at + 1 : at + 5], start=at + 1):
-        if token.low == "with":
-            follower = tokens[place + 1].low if place + 1 < len(tokens) else ""
-            return follower in ("it", "them", "the", "this", "these")
-    return True
-
-
-def _new_name(r: Reading, at: int) -> bool:
-    """`upsert orders_enriched by …`, `write customers_safe`: a compound name that no source and no column has."""
-    tokens = r.cur.tokens
-    if at >= len(tokens) or tokens[at].kind != "word" or "_" not in tokens[at].text:
-        return False
-    follower = tokens[at + 1].low if at + 1 < len(tokens) else ""
-    if follower not in ("", ".", ";", ",", "by", "on", "in", "as", "then", "and", "using", "key"):
-        return False
-    name = tokens[at].low
-    tables = r.request.catalogue.tables
-    return not any(name == column.name.lower() for table in tables for column in table.columns)
-
-
-def _destination_follows(tokens: tuple[Token, ...], at: int) -> bool:
-    return at < len(tokens) and tokens[at].kind in ("word", "place", "string")
 
 
 def find_sources(r: Reading) -> None:
@@ -96,7 +31,9 @@ def find_sources(r: Reading) -> None:
     r.asking.forget()
     _mentioned(r, exact=True)
     if not any(source.listed for source in r.sources):
-        _mentioned(r, exact=False)
+        # Two tables of one name: the question stays, and the reading goes on without them.
+        with suppress(Unclear):
+            _mentioned(r, exact=False)
     for table in r.prior.tables:
         r.add_source(table, listed=False)
     if not r.sources and len(r.request.catalogue.tables) == 1:
@@ -109,7 +46,7 @@ def _mentioned(r: Reading, *, exact: bool) -> None:
     tokens = r.cur.tokens
     listed = any(source.listed for source in r.sources)
     for at, token in enumerate(tokens):
-        if _in_target(r, at) or token.kind not in ("word", "place"):
+        if in_target(r, at) or token.kind not in ("word", "place"):
             continue
         if token.kind == "place":
             found = tables_named(r, [token.text])
@@ -124,14 +61,6 @@ def _mentioned(r: Reading, *, exact: bool) -> None:
             r.add_source(found[0], listed=False)
         elif found and not exact and not any(source.table in found for source in r.sources):
             _choose(r, found, (at, at + 1))
-
-
-def _in_target(r: Reading, at: int) -> bool:
-    articles = ARTICLES | {"table", "file", "warehouse", "existing", "new"}
-    tokens = r.cur.tokens
-    while at > 0 and at not in r.target_starts and tokens[at - 1].low in articles:
-        at -= 1
-    return at in r.target_starts
 
 
 def _by_dots(r: Reading, text: str) -> list[Table]:

@@ -26,28 +26,49 @@ class Period:
     moment: str | None = None
 
 
-def ground_value(asking: Asking, prober: Prober, table: Table, ref: Ref, value: str, span: tuple[int, int]) -> str:
-    """The value as the column spells it.
+def ground_value(
+    asking: Asking, prober: Prober, table: Table, ref: Ref, value: str, span: tuple[int, int], *, exact: bool
+) -> tuple[str, ...]:
+    """The value as the column spells it, in every spelling that is meant.
 
-    Exact matches stay. A unique match that differs in case or outer space is taken; else the nearest and the most
-    frequent values are asked about. Raises: Unclear.
+    `exact` values stand in quotes: they stay when they are there. Else a unique match that differs in case or outer
+    space is taken, several spellings are asked about, and for none the nearest and the most frequent values are.
+    Raises: Unclear.
     """
-    if prober.count(table, ref.column, value) > 0:
-        return value
+    if exact and prober.count(table, ref.column, value) > 0:
+        return (value,)
     facts = prober.values(table, ref.column, 200)
     known = [one for one, _ in facts.top]
     folded = [one for one in known if one.strip().lower() == value.strip().lower()]
-    if len(folded) == 1:
+    if len(folded) > 1:
+        return _spelling(asking, table, ref, value, span, folded)
+    if prober.count(table, ref.column, value) > 0:
+        return (value,)
+    if folded:
         asking.note(f"{value!r} is spelled {folded[0]!r} in {table.name}.{ref.column}.")
-        return folded[0]
+        return (folded[0],)
     near = [one for one, _, _ in process.extract(value, known, scorer=fuzz.WRatio, limit=3, score_cutoff=60)]
-    offered = list(dict.fromkeys([*folded, *near, *known[:3]]))[:5]
-    return asking.choose(
+    offered = list(dict.fromkeys([*near, *known[:3]]))[:5]
+    chosen = asking.choose(
         "value",
         span,
         f"{table.name}.{ref.column} holds no {value!r}. Which value is meant?",
         [(one, f"{table.name}.{ref.column} = {one!r}") for one in offered],
     )
+    return (chosen,)
+
+
+def _spelling(
+    asking: Asking, table: Table, ref: Ref, value: str, span: tuple[int, int], folded: list[str]
+) -> tuple[str, ...]:
+    label = f"{table.name}.{ref.column}"
+    chosen = asking.choose(
+        "spelling",
+        span,
+        f"{label} spells {value!r} in {len(folded)} ways. Which are meant?",
+        [("all", f"all of {spelled(folded)}"), *((one, f"only {one!r}") for one in folded)],
+    )
+    return (chosen,) if chosen in folded else tuple(folded)
 
 
 def take_period(cur: Cursor) -> Period | None:
