@@ -154,9 +154,9 @@ def group_by_column(r: Reading, found: Expr, start: int) -> None:
 def _column(r: Reading, found: Expr, start: int, *, each: bool) -> None:
     sole = found.sole
     words = [one.text for one in r.cur.tokens[start : r.cur.at] if one.low not in ARTICLES]
-    name = sole.column if sole is not None and len(words) == 1 else slug(words)
-    if sole is not None and slug(sole.column) == slug(words):
-        name = sole.column
+    name = slug(" ".join(words).replace("'s", "")) if sole is None else sole.column
+    if sole is not None and r.shared(sole) and any(one.possessive for one in r.cur.tokens[start : r.cur.at]):
+        name = slug(" ".join(words).replace("'s", ""))
     r.intent.groups.append(GroupKey(found, name, r.phrase, None, each))
 
 

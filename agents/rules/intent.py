@@ -91,7 +91,10 @@ class Measure:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """A column of the result. `derived`: added to the source's columns rather than chosen from them."""
+    """A column of the result. `derived`: added to the source's columns rather than chosen from them.
+
+    `named`: the goal itself gives the name.
+    """
 
     name: str
     expression: Expr
@@ -99,6 +102,7 @@ class Output:
     words: tuple[str, ...] = ()
     derived: bool = False
     replaces: Ref | None = None
+    named: bool = False
 
 
 @dataclass(frozen=True, slots=True)

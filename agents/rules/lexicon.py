@@ -172,6 +172,9 @@ MONTHS = {
     for name in names.split()
 }
 
+SMALL_NUMBERS = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6}
+SMALL_NUMBERS |= {"seven": 7, "eight": 8, "nine": 9, "ten": 10, "twelve": 12, "twenty": 20}
+
 # Units that convert into each other, by what one of them is of the smallest.
 UNIT_FAMILIES: tuple[dict[str, int], ...] = (
     {"cent": 1, "dollar": 100, "usd": 100},

@@ -1,13 +1,14 @@
 """The columns of a result: measures, chosen columns, derived columns, with their units, rounding and names."""
 
 from agent_etl.agents.rules.asking import Unclear
-from agent_etl.agents.rules.expressions import Expr
+from agent_etl.agents.rules.expressions import Expr, Ref
 from agent_etl.agents.rules.filters import date_column
 from agent_etl.agents.rules.groups import add_grain, read_group
 from agent_etl.agents.rules.intent import Output
 from agent_etl.agents.rules.lexicon import ALL_VERBS, ARTICLES, BREAKS, COMPUTE_VERBS, GRAIN_ADJECTIVES
 from agent_etl.agents.rules.measures import take_measures
 from agent_etl.agents.rules.names import slug
+from agent_etl.agents.rules.naming import take_names
 from agent_etl.agents.rules.reading import Reading
 from agent_etl.agents.rules.scalars import take_scalar, take_suffixes
 
@@ -73,7 +74,7 @@ def _item(r: Reading, *, adds: bool, verb: bool) -> bool:
     if defined is not None:
         name, value = defined
         value = take_suffixes(r, value)
-        r.intent.outputs.append(Output(name, value, r.phrase, (name,), derived=not value.measures()))
+        r.intent.outputs.append(Output(name, value, r.phrase, (name,), not value.measures(), named=True))
         return True
     adjective = r.cur.take_any(GRAIN_ADJECTIVES) if r.cur.low(1) not in ("", ",") else None
     r.cur.skip(ARTICLES)
@@ -123,14 +124,14 @@ def _measured(r: Reading, found: list[tuple[Expr, tuple[str, ...]]], start: int)
         r.cur.at = end
         values.append((take_suffixes(r, value), words))
     said = _unit_words(r, end)
-    named = _named(r)
-    for value, words in values:
-        label = (*words, *said)
-        name = named if named is not None and len(values) == 1 else slug(label)
-        if not any(one.name == name and one.expression == value for one in r.intent.outputs):
-            r.intent.outputs.append(Output(name, value, r.phrase, label))
-    if named is not None and len(values) > 1:
+    names = _named(r, len(values))
+    if names and len(names) != len(values):
         raise r.unknown(start, "one name for several measures; name each")
+    for at, (value, words) in enumerate(values):
+        label = (*words, *said)
+        name = names[at] if names else slug(label)
+        if not any(one.name == name and one.expression == value for one in r.intent.outputs):
+            r.intent.outputs.append(Output(name, value, r.phrase, label, named=bool(names)))
 
 
 def _unit_words(r: Reading, start: int) -> tuple[str, ...]:
@@ -145,17 +146,15 @@ def _unit_words(r: Reading, start: int) -> tuple[str, ...]:
     return tuple(words)
 
 
-def _named(r: Reading) -> str | None:
-    """`as total_paid`, `called revenue`."""
+def _named(r: Reading, most: int = 1) -> list[str]:
+    """`as total_paid`, `called revenue`, `as low and high`: at most that many names."""
     start = r.cur.at
     if r.cur.at + 1 in r.target_starts or not r.cur.take("as", "called", "named", "( as"):
-        return None
-    token = r.cur.peek()
-    if token is None or token.kind not in ("word", "string") or token.low in ARTICLES:
+        return []
+    names = take_names(r, most)
+    if not names:
         r.cur.at = start
-        return None
-    r.cur.next()
-    return token.text
+    return names
 
 
 def _adjective(r: Reading, adjective: str, found: list[tuple[Expr, tuple[str, ...]]]) -> None:
@@ -187,17 +186,17 @@ def _plain(r: Reading, start: int, *, adds: bool) -> bool:
     words = tuple(one.text for one in r.cur.tokens[start:end] if one.kind == "word" and one.low not in ARTICLES)
     named = _named(r)
     sole = value.sole
-    name = named or _column_name(sole.column if sole is not None else None, words, r, start, end)
+    name = named[0] if named else _column_name(sole, words, r, end)
     derived = adds and sole is None
-    r.intent.outputs.append(Output(name, value, r.phrase, words, derived=derived))
+    r.intent.outputs.append(Output(name, value, r.phrase, words, derived=derived, named=bool(named)))
     return True
 
 
-def _column_name(column: str | None, words: tuple[str, ...], r: Reading, start: int, end: int) -> str:
-    """The column's own name when nothing but it was said, else the words."""
+def _column_name(sole: Ref | None, words: tuple[str, ...], r: Reading, end: int) -> str:
+    """The column's own name; the words where tables share it, so that they tell whose it is."""
     token = r.cur.tokens[end - 1]
-    if column is not None and (len(words) == 1 or slug(column) == slug(words)):
-        return column
+    if sole is not None and (len(words) == 1 or slug(sole.column) == slug(words) or not r.shared(sole)):
+        return sole.column
     if token.kind == "string":
         return token.text
     return slug(" ".join(words).replace("'s", ""))

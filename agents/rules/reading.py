@@ -79,6 +79,10 @@ class Reading:
         """The table behind an alias."""
         return self.intent.source(alias).table
 
+    def shared(self, ref: Ref) -> bool:
+        """Several tables in scope have a column of that name."""
+        return sum(source.table.column(ref.column) is not None for source in self.sources) > 1
+
     def label(self, ref: Ref) -> str:
         """`table.column` for a person."""
         return f"{self.table(ref.source).name}.{ref.column}"

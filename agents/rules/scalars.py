@@ -1,11 +1,11 @@
 """Scalar expressions in words: arithmetic, date parts, text functions, rounding and units."""
 
 from agent_etl.agents.rules.expressions import Expr, build, number
-from agent_etl.agents.rules.lexicon import ARTICLES, ROUND_VERBS, UNIT_FAMILIES, UNITS
+from agent_etl.agents.rules.lexicon import ARTICLES, ROUND_VERBS, SMALL_NUMBERS, UNIT_FAMILIES, UNITS
 from agent_etl.agents.rules.names import singular, stems
 from agent_etl.agents.rules.reading import Reading
 
-__all__ = ["NUMERIC", "convert", "grain", "require", "take_scalar", "take_suffixes"]
+__all__ = ["NUMERIC", "convert", "grain", "require", "rounded", "take_places", "take_scalar", "take_suffixes"]
 
 NUMERIC = frozenset({"integer", "number"})
 _TEXT = {"uppercase": "upper", "upper": "upper", "uppercased": "upper", "lowercase": "lower", "lower": "lower"}
@@ -184,12 +184,12 @@ def take_suffixes(r: Reading, value: Expr) -> Expr:
         if unit is not None:
             value = convert(r, value, unit, start)
             continue
-        places = _places(r)
+        places = take_places(r)
         if places is None:
             r.cur.at = start
             return value
         require(r, value, NUMERIC, start, "rounding")
-        value = build(f"round({{}}, {places})", value, kind="number", unit=value.unit)
+        value = rounded(value, places)
 
 
 def _from_to(r: Reading) -> tuple[str, str] | None:
@@ -221,21 +221,30 @@ def _unit(r: Reading) -> str | None:
     return None
 
 
-def _places(r: Reading) -> int | None:
-    comma = r.cur.take(",")
+def rounded(value: Expr, places: int) -> Expr:
+    """The value rounded half away from zero to that many decimals."""
+    return build(f"round({{}}, {places})", value, kind="number", unit=value.unit)
+
+
+def take_places(r: Reading) -> int | None:
+    """`rounded to 2 decimals`, `, one decimal place`: the number of decimals, taken."""
+    start = r.cur.at
+    r.cur.take(",")
     r.cur.take("and")
     if r.cur.take_any(ROUND_VERBS):
         if r.cur.take("to whole numbers", "to the nearest integer", "to integers", "to the nearest whole number"):
             return 0
-        r.cur.take("to", "at", "off to")
-    elif comma or not r.cur.take("with", "to"):
-        return None
+        r.cur.skip({"it", "them", "off", "up"} if r.cur.low(1) == "to" else ())
+        r.cur.take("to", "at")
+    else:
+        r.cur.take("with", "to")
     token = r.cur.peek()
-    if token is None or token.kind != "number" or not token.text.isdigit() or int(token.text) > 12:
-        return None
-    r.cur.next()
-    if r.cur.take("decimals", "decimal places", "decimal", "decimal place", "digits", "places", "decimal digits"):
-        return int(token.text)
+    digits = str(SMALL_NUMBERS.get(token.low, token.text)) if token is not None else ""
+    if digits.isdecimal() and int(digits) <= 12:
+        r.cur.next()
+        if r.cur.take("decimal places", "decimal place", "decimal digits", "decimals", "decimal", "digits", "places"):
+            return int(digits)
+    r.cur.at = start
     return None
 
 

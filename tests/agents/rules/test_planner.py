@@ -164,7 +164,7 @@ def test_each_thing_with_totals(library: World, goal: str) -> None:
         "GROUP BY AuthorId, Name HAVING count(*) >= 2 ORDER BY sum(Seconds) DESC"
     )
     assert library.run(draft.plan) == want
-    assert library.columns[0] == "author_name"
+    assert library.columns[0] == "Name"
 
 
 ROWS = [

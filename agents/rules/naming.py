@@ -1,0 +1,112 @@
+"""Names for what is computed: `as a and b` after the groups, `call it x`, `rounded to 2 decimals` for what came before."""
+
+from dataclasses import replace
+
+from agent_etl.agents.rules.expressions import Expr
+from agent_etl.agents.rules.intent import Output
+from agent_etl.agents.rules.lexicon import ARTICLES, BREAKS
+from agent_etl.agents.rules.measures import known_measure
+from agent_etl.agents.rules.reading import Reading
+from agent_etl.agents.rules.scalars import NUMERIC, rounded, take_places
+
+__all__ = ["read_naming", "read_rounding", "take_names"]
+
+_AS = ("as", "named", "called", "naming it", "naming them", "name it", "name them", "call it", "call them", "call this")
+_OPEN = frozenset({"to", "into", "in", "from", "per", "by", "for", "where", "with", "and", "then", "if", "it", "them"})
+
+
+def read_naming(r: Reading) -> bool:
+    """`… per origin as a and b`, `call it x`, `call the count x`: names for the measures before. Raises: Unclear."""
+    start = r.cur.at
+    if _one_named(r, start):
+        return True
+    unnamed = _unnamed(r)
+    if not unnamed or r.cur.at + 1 in r.target_starts or not r.cur.take(*_AS):
+        r.cur.at = start
+        return False
+    names = take_names(r, len(unnamed))
+    if not names:
+        r.cur.at = start
+        return False
+    if len(names) != len(unnamed):
+        raise r.unknown(start, f"{len(unnamed)} values are computed, and this names {len(names)}; name each of them")
+    for at, name in zip(unnamed, names, strict=True):
+        r.intent.outputs[at] = replace(r.intent.outputs[at], name=name, named=True)
+    return True
+
+
+def take_names(r: Reading, most: int) -> list[str]:
+    """Up to `most` names in a row, taken: `a`, `a and b`, `a, b and c`."""
+    names: list[str] = []
+    while len(names) < most:
+        before = r.cur.at
+        if names and not r.cur.take(", and", "and", ",", "&"):
+            break
+        token = r.cur.peek()
+        bad = token is None or token.kind not in ("word", "string") or r.cur.at in r.target_starts
+        if token is None or bad or (token.kind == "word" and token.low in ARTICLES | _OPEN):
+            r.cur.at = before
+            break
+        names.append(r.cur.next().text)
+    return names
+
+
+def _unnamed(r: Reading) -> list[int]:
+    """Places of the measured outputs that the goal has given no name."""
+    return [at for at, one in enumerate(r.intent.outputs) if one.expression.measures() and not one.named]
+
+
+def _one_named(r: Reading, start: int) -> bool:
+    """`call the count flights`, `name the average runtime avg_runtime`: one measure by its words and its new name."""
+    if not r.cur.take("call the", "name the", "call", "name", "rename the", "rename"):
+        return False
+    found = known_measure(r) or _by_function(r)
+    at = next((at for at, one in enumerate(r.intent.outputs) if found is not None and one.expression == found), None)
+    if at is not None:
+        r.cur.take("to", "as", "->", "it")
+        names = take_names(r, 1)
+        if names and names[0].lower() not in BREAKS:
+            r.intent.outputs[at] = replace(r.intent.outputs[at], name=names[0], named=True)
+            return True
+    r.cur.at = start
+    return False
+
+
+def _by_function(r: Reading) -> Expr | None:
+    """`the count`, `the total`: the only measure of that function."""
+    funcs = {"count": "count", "total": "sum", "sum": "sum", "average": "avg", "mean": "avg", "median": "median"}
+    wanted = funcs.get(r.cur.low())
+    found = [one for one in r.intent.outputs if wanted is not None and _made_by(r, one, wanted)]
+    if len(found) != 1:
+        return None
+    r.cur.next()
+    return found[0].expression
+
+
+def _made_by(r: Reading, output: Output, func: str) -> bool:
+    used = [r.intent.measures[index].func for index in output.expression.measures()]
+    return len(used) == 1 and used[0].startswith(func)
+
+
+def read_rounding(r: Reading) -> bool:
+    """`… per x, rounded to 2 decimals`: the computed values before, when it is plain which. Raises: Unclear."""
+    start = r.cur.at
+    every = r.cur.take("both", "all", "each")
+    places = take_places(r)
+    chosen = [at for at in range(len(r.intent.outputs)) if _roundable(r.intent.outputs[at])]
+    if places is None or not chosen:
+        r.cur.at = start
+        return False
+    every = r.cur.take("each", "both", "all") or every
+    if len(chosen) > 1 and not every:
+        raise r.unknown(start, "several values are computed; say which is rounded, or `each rounded to …`")
+    for at in chosen:
+        one = r.intent.outputs[at]
+        r.intent.outputs[at] = replace(one, expression=rounded(one.expression, places))
+    return True
+
+
+def _roundable(output: Output) -> bool:
+    computed = output.expression.sole is None and output.expression.kind in NUMERIC
+    whole = output.expression.kind == "integer"
+    return computed and not whole and not str(output.expression.parts[0]).startswith("round(")
