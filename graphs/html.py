@@ -83,15 +83,23 @@ def dag(plan: Plan, tasks: tuple[TaskResult, ...] = ()) -> str:
 
 
 def _places(parents: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[int, int]]:
-    """Column: one right of the rightmost parent. Row: in the order of the plan."""
+    """Column: one right of the rightmost parent. Row: its topmost parent's, or the next one that nothing passes."""
     columns: dict[str, int] = {}
-    filled: dict[int, int] = {}
+    for name, above in parents.items():
+        columns[name] = max((columns[parent] + 1 for parent in above), default=0)
+    reach = dict(columns)
+    for name, above in parents.items():
+        for parent in above:
+            reach[parent] = max(reach[parent], columns[name] - 1)
+    taken: set[tuple[int, int]] = set()
     places: dict[str, tuple[int, int]] = {}
     for name, above in parents.items():
-        column = max((columns[parent] + 1 for parent in above), default=0)
-        columns[name] = column
-        places[name] = (column, filled.get(column, 0))
-        filled[column] = filled.get(column, 0) + 1
+        column, row = columns[name], min((places[parent][1] for parent in above), default=0)
+        while (column, row) in taken:
+            row += 1
+        places[name] = (column, row)
+        # A line to a column further right runs along the row: no box may stand there.
+        taken |= {(passed, row) for passed in range(column, reach[name] + 1)}
     return places
 
 
@@ -103,8 +111,8 @@ def _line(start: tuple[int, int], end: tuple[int, int]) -> str:
     x1, y1 = _corner(start)
     x2, y2 = _corner(end)
     x1, y1, y2 = x1 + _WIDTH, y1 + _HEIGHT // 2, y2 + _HEIGHT // 2
-    middle = (x1 + x2) // 2
-    return f'<path d="M{x1} {y1} C{middle} {y1} {middle} {y2} {x2} {y2}" fill="none" stroke="#90a4ae"/>'
+    bend, middle = x2 - _GAP_X, x2 - _GAP_X // 2
+    return f'<path d="M{x1} {y1} H{bend} C{middle} {y1} {middle} {y2} {x2} {y2}" fill="none" stroke="#90a4ae"/>'
 
 
 def _box(name: str, kind: str, place: tuple[int, int], result: TaskResult | None) -> str:

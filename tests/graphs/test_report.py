@@ -145,3 +145,22 @@ def test_a_dataset_that_is_not_there_names_what_is() -> None:
     with pytest.raises(UsageError) as raised:
         run(read_dataset=lambda step: step).dataset("nothing")
     assert raised.value.fields["valid"] == ["c", "k", "l", "m", "o", "s"]
+
+
+def test_no_line_runs_through_a_box() -> None:
+    """A line to a step further right passes where no box stands, so the drawing shows no reading that is not there."""
+    plan = Plan(
+        name="p",
+        extracts=tuple(Extract(name=name, source="here", dataset=name) for name in ("orders", "payments")),
+        transforms=(
+            Transform(name="per_order", sql="SELECT order_id FROM payments"),
+            Transform(name="summary", sql="SELECT * FROM orders JOIN per_order USING (order_id)"),
+        ),
+        loads=(Load(name="load", from_="summary", target="w", table="t"),),
+    )
+    boxes = {
+        title.text: float(box.attrib["y"])
+        for group in ElementTree.fromstring(dag(plan)).iter("{http://www.w3.org/2000/svg}g")
+        for title, box in [(group[0], group[1])]
+    }
+    assert boxes["per_order"] == boxes["payments"] != boxes["orders"]
