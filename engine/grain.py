@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from agent_etl.engine.bind import Binding
 from agent_etl.engine.goal import Finding
-from agent_etl.engine.lineage import Base, Origin, Shape, opaque
+from agent_etl.engine.lineage import Base, Origin, Shape, opaque, source_atom
 from agent_etl.engine.plan import Extract, Plan
 from agent_etl.engine.ports import KeyFacts, Prober
 from agent_etl.engine.scopes import Reader
@@ -64,7 +64,7 @@ class Grain:
 
     def _measured(self, shape: Shape, origins: Sequence[Origin | None]) -> KeyFacts | None:
         """Facts of the key in its source table, seen through the groups that were made of it."""
-        atoms = [_source_atom(origin) for origin in origins]
+        atoms = [source_atom(origin) for origin in origins]
         known = [atom for atom in atoms if atom is not None]
         owners = {base for base, _ in known}
         if len(known) != len(atoms) or len(owners) != 1:
@@ -102,12 +102,3 @@ def _extracted(step: Extract, binding: Binding) -> Shape:
     bases = frozenset({base})
     columns = [(column.name, Origin(bases, (base, column.name))) for column in binding.columns[step.name]]
     return replace(Shape(tuple(columns), bases), partial=step.where is not None)
-
-
-def _source_atom(origin: Origin | None) -> tuple[Base, str] | None:
-    """The source column that a value is, also where it became a group's key."""
-    atom = origin.atom if origin is not None else None
-    while atom is not None and atom[0].table is None:
-        part = atom[0].parts.get(atom[1])
-        atom = part.atom if part is not None else None
-    return atom

@@ -9,22 +9,26 @@ from sqlglot import exp
 from agent_etl.engine.frame import Frame, conjuncts, text_of
 from agent_etl.engine.goal import Finding
 from agent_etl.engine.lineage import Base, Cause, Origin, Shape, Uniqueness
+from agent_etl.engine.losses import Losing, Side, losses
 from agent_etl.engine.ports import Prober
 
 __all__ = ["Joiner"]
 
 Pair = tuple[Origin, Origin]
-Severity = Literal["error", "risk", "note"]
 
 
 @dataclass(frozen=True)
 class _Keys:
-    """A join's condition: `pairs` of equal values left and right, values fixed by constants, a range over both."""
+    """A join's condition: `pairs` of equal values left and right, values fixed by constants, a range over both.
+
+    `narrowed`: ON asks for more than the equal pairs, so a row whose key has a partner may still find none.
+    """
 
     pairs: tuple[Pair, ...]
     fixed_left: tuple[Origin, ...] = ()
     fixed_right: tuple[Origin, ...] = ()
     ranged: bool = False
+    narrowed: bool = False
 
     def left(self) -> tuple[Origin, ...]:
         return (*(pair[0] for pair in self.pairs), *self.fixed_left)
@@ -57,8 +61,8 @@ class Joiner:
             repeated.setdefault(base, cause)
         kept = [*(left.shape.keys if not left.shape.bases & sides.keys() else ())]
         kept += [*(right.shape.keys if not right.shape.bases & sides.keys() else ())]
-        if keys.pairs and method != "ASOF":
-            self._losses(left, right, keys, str(node.args.get("side") or "").upper())
+        if keys.pairs or method == "ASOF":
+            self.findings += losses(self.step, self._losing(left, right, keys, node, where), self.prober)
         shape = Shape(
             (),
             left.shape.bases | right.shape.bases,
@@ -110,39 +114,19 @@ class Joiner:
             message = f"it joins {pair} without a key: every row would meet every row"
             self._say("error", "cross_join", message, "add ON with the key that relates them, or write CROSS JOIN")
 
-    def _losses(self, left: Frame, right: Frame, keys: _Keys, side: str) -> None:
-        """Rows without a partner, where both sides' keys are columns of extracts."""
-        if side in {"FULL"} or len(keys.pairs) == 0:
-            return
-        ours, theirs = _direct([pair[0] for pair in keys.pairs]), _direct([pair[1] for pair in keys.pairs])
-        if ours is None or theirs is None or ours[0].table is None or theirs[0].table is None:
-            return
-        overlap = self.prober.overlap(ours[0].table, ours[1], theirs[0].table, theirs[1])
-        self._lost(left.shape, ours[0], theirs[0], (overlap.left_unmatched, overlap.left_rows), side, driving=True)
-        self._lost(right.shape, theirs[0], ours[0], (overlap.right_unmatched, overlap.right_rows), side, driving=False)
+    def _losing(self, left: Frame, right: Frame, keys: _Keys, node: exp.Join, where: Sequence[exp.Expr]) -> Losing:
+        ours, theirs = (tuple(pair[n] for pair in keys.pairs) for n in (0, 1))
+        before = bool(keys.fixed_left) or any(_only(part, left, right) for part in where)
+        exact = not keys.narrowed and str(node.args.get("method") or "").upper() != "ASOF"
+        return Losing(
+            Side(left.shape, ours, _label(left.shape), filtered=before),
+            Side(right.shape, theirs, _label(right.shape)),
+            kept=str(node.args.get("side") or "").upper(),
+            exact=exact,
+        )
 
-    def _lost(
-        self, shape: Shape, base: Base, other: Base, counts: tuple[int, int], side: str, *, driving: bool
-    ) -> None:
-        """What becomes of the rows of one side that have no partner. Counts are those of the whole source table."""
-        unmatched, rows = counts
-        outer = bool(side)
-        kept = side == ("LEFT" if driving else "RIGHT")
-        if unmatched == 0 or (outer and not kept):
-            return
-        about = "up to " if base.partial or shape.partial else ""
-        evidence = (("unmatched", str(unmatched)), ("rows", str(rows)), ("table", base.label))
-        message = f"{about}{unmatched} of {rows} rows of {base.label} have no partner in {other.label}"
-        if kept:
-            self._say("note", "unmatched_rows", f"{message} and are kept", evidence=evidence)
-        else:
-            hint = f"use a left join to keep every row of {base.label}" if driving else ""
-            self._say("risk" if driving else "note", "row_loss", f"{message} and are left out", hint, evidence)
-
-    def _say(
-        self, severity: Severity, code: str, message: str, hint: str = "", evidence: tuple[tuple[str, str], ...] = ()
-    ) -> None:
-        self.findings.append(Finding(severity, code, self.step, message, hint, "sql", evidence))
+    def _say(self, severity: Literal["error", "risk"], code: str, message: str, hint: str = "") -> None:
+        self.findings.append(Finding(severity, code, self.step, message, hint, "sql"))
 
 
 def _keys(left: Frame, right: Frame, node: exp.Join, where: Sequence[exp.Expr], merged: Sequence[str]) -> _Keys:
@@ -154,6 +138,7 @@ def _keys(left: Frame, right: Frame, node: exp.Join, where: Sequence[exp.Expr], 
         if ours is not None and theirs is not None:
             pairs.append((ours, theirs))
     inner = not str(node.args.get("side") or "")
+    asked = len(pairs) + sum(1 for _ in conjuncts(node.args.get("on")))
     for part in (*conjuncts(node.args.get("on")), *(where if inner else ())):
         if not isinstance(part, exp.EQ | exp.NullSafeEQ):
             ranged = ranged or (_touches(part, left) and _touches(part, right))
@@ -168,7 +153,7 @@ def _keys(left: Frame, right: Frame, node: exp.Join, where: Sequence[exp.Expr], 
                     if origin is not None:
                         fixed[side].append(origin)
                 break
-    return _Keys(tuple(pairs), tuple(fixed[0]), tuple(fixed[1]), ranged)
+    return _Keys(tuple(pairs), tuple(fixed[0]), tuple(fixed[1]), ranged, narrowed=len(pairs) < asked)
 
 
 def _touches(node: exp.Expr, frame: Frame) -> bool:
@@ -179,15 +164,6 @@ def _only(node: exp.Expr, frame: Frame, other: Frame) -> bool:
     """Whether an expression has columns and all of them are `frame`'s alone."""
     columns = [*node.find_all(exp.Column)]
     return bool(columns) and all(frame.find(item) is not None and other.find(item) is None for item in columns)
-
-
-def _direct(origins: Sequence[Origin]) -> tuple[Base, tuple[str, ...]] | None:
-    """The one base whose columns these are, unchanged, with the columns' names."""
-    atoms = [origin.atom for origin in origins]
-    known = [atom for atom in atoms if atom is not None]
-    if not known or len(known) != len(atoms) or len({base for base, _ in known}) != 1:
-        return None
-    return known[0][0], tuple(name for _, name in known)
 
 
 def _label(shape: Shape) -> str:

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from agent_etl.engine.ports import KeyFacts, Prober
 from agent_etl.engine.schema import Table
 
-__all__ = ["Atom", "Base", "Cause", "Origin", "Shape", "Uniqueness", "made", "opaque"]
+__all__ = ["Atom", "Base", "Cause", "Origin", "Shape", "Uniqueness", "made", "opaque", "source_atom"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,6 +157,15 @@ def made(label: str, columns: Iterable[tuple[str, Origin]], keys: tuple[frozense
 def opaque(label: str, names: Iterable[str]) -> Shape:
     """A relation of which nothing is known but its columns' names."""
     return made(label, ((name, Origin()) for name in names))
+
+
+def source_atom(origin: Origin | None) -> Atom | None:
+    """The source column that a value is unchanged, also where it became the key of a group or of distinct rows."""
+    atom = origin.atom if origin is not None else None
+    while atom is not None and atom[0].table is None:
+        part = atom[0].parts.get(atom[1])
+        atom = part.atom if part is not None else None
+    return atom
 
 
 def _identifies(base: Base, names: frozenset[str], prober: Prober) -> Uniqueness:

@@ -116,6 +116,7 @@ class Reader:
                 repeated={**dict.fromkeys(frame.shape.bases, cause), **frame.shape.repeated, **right.shape.repeated},
                 keys=(),
                 one_row=False,
+                partial=True,
             )
             return replace(frame, fields=frame.fields + right.fields, shape=shape)
         return self.joiner.join(frame, right, join, where)
@@ -191,6 +192,8 @@ class Reader:
             self.findings.append(Finding("note", "rows_multiplied", self.step, message, "", "sql", evidence))
 
     def _qualified(self, node: exp.Select, frame: Frame, shape: Shape) -> Shape:
+        if node.args.get("qualify") is not None:
+            shape = replace(shape, partial=True)
         for part in conjuncts(node.args.get("qualify")):
             window = held_to_one(part)
             if isinstance(window, exp.Window):
@@ -229,7 +232,8 @@ class Reader:
         if on is not None:
             listed = on.expressions if isinstance(on, exp.Tuple) else [on]
             return shape.one_per(tuple(frame.origin(item) for item in listed))
-        return made(label, shape.columns, (frozenset(name for name, _ in shape.columns),))
+        rows = made(label, shape.columns, (frozenset(name for name, _ in shape.columns),))
+        return replace(rows, partial=shape.partial)
 
 
 def _cause_of(origin: Origin, shape: Shape) -> Cause | None:
@@ -274,8 +278,9 @@ def _limited(node: exp.Select, shape: Shape) -> Shape:
     limit = node.args.get("limit")
     count = limit.args.get("expression") or limit.args.get("count") if limit is not None else None
     if count is not None and count.sql() == "1":
-        return replace(shape, one_row=True)
-    return shape
+        shape = replace(shape, one_row=True)
+    cut = limit is not None or node.args.get("offset") is not None
+    return replace(shape, partial=True) if cut else shape
 
 
 def _listed(node: exp.Select, key: str) -> list[exp.Expr]:
