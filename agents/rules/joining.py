@@ -1,15 +1,11 @@
 """Clauses that join tables: which ones, how, and on what."""
 
-import itertools
-
-from agent_etl.agents.rules.asking import Unclear
-from agent_etl.agents.rules.expressions import Expr, Ref
-from agent_etl.agents.rules.ground import STRONG, columns
+from agent_etl.agents.rules.expressions import Expr
 from agent_etl.agents.rules.intent import Edge, Output, Source
+from agent_etl.agents.rules.joinkeys import add_edge, key_ahead, keyless, take_keys
 from agent_etl.agents.rules.lexicon import ARTICLES, JOIN_VERBS, PRONOUNS
-from agent_etl.agents.rules.names import stems
 from agent_etl.agents.rules.reading import Reading
-from agent_etl.agents.rules.sources import named_table
+from agent_etl.agents.rules.sources import named_table, same_place
 
 __all__ = ["read_attach", "read_join"]
 
@@ -27,6 +23,7 @@ def read_join(r: Reading) -> bool:
         return False
     r.cur.take("together")
     tables = _tables(r)
+    _place_said(r, tables)
     if (verb == "merge" and len(tables) < 2) or (verb in ("combine", "connect", "match", "link") and not tables):
         if r.cur.low() not in ("on", "by"):
             r.cur.at = start
@@ -40,11 +37,29 @@ def read_join(r: Reading) -> bool:
         raise r.unknown(start, f"a {kind} join is between two tables; say them one by one")
     r.cur.take("together")
     stated = r.cur.take("on", "by", "using", "via", "over", "through", "where", "based on", "with", "matching on")
-    if not stated and not r.cur.take("("):
-        _edges(r, involved, [], kind or "inner")
+    if not stated and not _bracket(r, involved):
+        keyless(r, involved, kind or "inner")
         return True
-    _on(r, involved, kind or "inner", start)
+    take_keys(r, involved, kind or "inner", start, tables[0] if len(tables) == 1 else None)
     return True
+
+
+def _bracket(r: Reading, involved: list[Source]) -> bool:
+    """A bracket with the key opens here; any other bracket is a clause of its own."""
+    return r.cur.low() == "(" and key_ahead(r, involved) and r.cur.take("(")
+
+
+def _place_said(r: Reading, tables: list[Source]) -> None:
+    """`of cinema.sqlite`, `in crm` after the tables' names: where they are."""
+    start = r.cur.at
+    if tables and r.cur.take("of", "from", "in", "out of"):
+        r.cur.skip(ARTICLES)
+        token = r.cur.peek()
+        if token is not None and all(same_place(r, one.table.connection, token.text) for one in tables):
+            r.cur.next()
+            r.cur.skip({"database", "db"})
+            return
+    r.cur.at = start
 
 
 def _kind(r: Reading) -> str | None:
@@ -68,6 +83,11 @@ def _tables(r: Reading) -> list[Source]:
         return []
     r.cur.take("both", "the two", "the three", "all three", "the")
     r.cur.take("tables", "files")
+    at = r.cur.at
+    if r.cur.take("with", "to", "onto", "against"):
+        # `orders joined with customers`
+        here = r.cur.at
+        r.cur.at = at if named_table(r) is None else here
     found: list[Source] = []
     while True:
         at = r.cur.at
@@ -76,7 +96,8 @@ def _tables(r: Reading) -> list[Source]:
             r.cur.at = at
             break
         found.append(source)
-        r.current = found[0]
+        if len(found) > 1:
+            r.current = found[0]
         r.cur.take("table", "file")
         at = r.cur.at
         if not r.cur.take(", and", "and", "with", "to", ",", "&", "+", "onto", "against", "left join", "inner join"):
@@ -90,145 +111,20 @@ def _tables(r: Reading) -> list[Source]:
 
 
 def _involved(r: Reading, tables: list[Source], start: int) -> list[Source]:
+    """The tables to join, the one that is added last."""
     if len(tables) >= 2:
         return tables
-    pool = [source for source in r.sources if source.listed] or list(r.sources)
+    pool = [source for source in r.sources if source.listed and source not in tables]
+    pool = pool or [source for source in r.sources if source not in tables]
     if len(tables) == 1:
-        others = [source for source in pool if source != tables[0]]
-        joined = [source for source in others if any(source.alias in (e.left, e.right) for e in r.intent.edges)]
-        if len(others) == 1 or (joined and others):
-            return [*others, tables[0]] if len(others) == 1 else [*joined, tables[0]]
-        pool = [*others, tables[0]]
+        joined = [source for source in pool if any(source.alias in (e.left, e.right) for e in r.intent.edges)]
+        if joined:
+            return [*joined, tables[0]]
+        subject = next((source for source in reversed(r.subjects) if source in pool), None)
+        pool = [subject, tables[0]] if subject is not None else [*pool, tables[0]]
     if len(pool) < 2:
         raise r.unknown(start, "a join needs two tables, and one is in scope", r.cur.at)
     return pool
-
-
-def _on(r: Reading, involved: list[Source], kind: str, start: int) -> None:
-    """The keys after `on`: equalities, or names that both sides hold."""
-    pairs: list[tuple[Ref, Ref]] = []
-    while True:
-        at = r.cur.at
-        found = _equality(r, involved) or _shared(r, involved, start)
-        if not found:
-            if not pairs:
-                r.cur.at = min(r.cur.at + 1, len(r.cur.tokens))
-                raise r.unknown(start, "the join key names no column that the tables share")
-            r.cur.at = at
-            break
-        pairs.extend(found)
-        at = r.cur.at
-        if not r.cur.take(", and", "and", ",", "&", "and on", "and by"):
-            break
-        r.cur.take("on", "by")
-        if r.cur.kind() not in ("word", "string") or not _key_follows(r, involved):
-            r.cur.at = at
-            break
-    r.cur.take(")")
-    _edges(r, involved, pairs, kind)
-
-
-def _key_follows(r: Reading, involved: list[Source]) -> bool:
-    start = r.cur.at
-    try:
-        return bool(_equality(r, involved) or _shared(r, involved, start, probe=True))
-    except Unclear:
-        return False
-    finally:
-        r.cur.at = start
-
-
-def _equality(r: Reading, involved: list[Source]) -> list[tuple[Ref, Ref]]:
-    """`orders.user_id = customers.id`, `requester_id = users.id`, `dept = dept_code`."""
-    start = r.cur.at
-    if r.cur.low(1) not in ("=", "equals", "is", "to") and r.cur.low(2) not in ("=", "equals"):
-        return []
-    left = r.take_column(sources=involved)
-    if left is not None and left.sole is not None and r.cur.take("=", "equals", "is equal to", "to"):
-        others = [source for source in involved if source.alias != left.sole.source]
-        right = r.take_column(sources=others)
-        if right is not None and right.sole is not None:
-            return [(left.sole, right.sole)]
-    r.cur.at = start
-    return []
-
-
-def _shared(r: Reading, involved: list[Source], start: int, *, probe: bool = False) -> list[tuple[Ref, Ref]]:
-    """`customer_id` held by two or more of the tables; a bare id is asked about when a reference exists."""
-    at = r.cur.at
-    r.cur.skip(ARTICLES | {"their", "common", "shared", "column"})
-    words = r.words_ahead(4)
-    if r.cur.kind() == "string":
-        words = [r.cur.tokens[r.cur.at].text]
-    for size in range(len(words), 0, -1):
-        holders = _holders(words[:size], involved)
-        if len(holders) >= 2:
-            r.cur.at += size
-            if not probe:
-                holders = _settle(r, words[:size], holders, start)
-            return [(holders[0], other) for other in holders[1:]]
-    r.cur.at = at
-    return []
-
-
-def _holders(words: list[str], involved: list[Source]) -> list[Ref]:
-    refs: list[Ref] = []
-    for source in involved:
-        found = [one for one in columns(words, [source]) if one.score >= STRONG]
-        exact = [one for one in found if one.score == 1.0] or found
-        if exact:
-            refs.append(exact[0].ref)
-    return refs
-
-
-def _settle(r: Reading, words: list[str], holders: list[Ref], start: int) -> list[Ref]:
-    """`by id` where both tables have their own id: rarely meant when one refers to the other by another column."""
-    if stems(" ".join(words)) != ("id",) or len(holders) != 2:
-        return holders
-    first, second = holders
-    options = [("same", f"{r.label(first)} = {r.label(second)}")]
-    chosen: dict[str, list[Ref]] = {"same": holders}
-    for one, other in ((first, second), (second, first)):
-        for column in r.table(one.source).columns:
-            ref = Ref(one.source, column.name)
-            if r.equal(ref, other) and ref != one:
-                name = r.label(ref)
-                options.append((name, f"{name} = {r.label(other)}"))
-                chosen[name] = [ref, other]
-    if len(options) == 1:
-        return holders
-    text = f"{r.cur.quote(start)!r}: each table has its own id. Which columns match?"
-    return chosen[r.asking.choose("join", r.cur.span(start), text, options)]
-
-
-def _edges(r: Reading, involved: list[Source], pairs: list[tuple[Ref, Ref]], kind: str) -> None:
-    """One edge for each pair of tables that the keys link; without keys the tables in a chain, keys found later."""
-    how: str = kind
-    if not pairs and len(involved) > 2:
-        r.intent.joined.append((frozenset(source.alias for source in involved), kind, r.phrase))
-        return
-    if not pairs:
-        for left, right in itertools.pairwise(involved):
-            _add(r, Edge(left.alias, right.alias, (), how, r.phrase, stated=True))  # type: ignore[arg-type]
-        return
-    together: dict[tuple[str, str], list[tuple[str, str]]] = {}
-    for one, other in dict.fromkeys(pairs):
-        together.setdefault((one.source, other.source), []).append((one.column, other.column))
-        if (one, other) not in r.same:
-            r.same.append((one, other))
-    for (first, second), on in together.items():
-        _add(r, Edge(first, second, tuple(on), how, r.phrase, stated=True))  # type: ignore[arg-type]
-
-
-def _add(r: Reading, edge: Edge) -> None:
-    for at, known in enumerate(r.intent.edges):
-        if {known.left, known.right} == {edge.left, edge.right}:
-            pairs = edge.pairs or (known.pairs if known.left == edge.left else known.turned().pairs)
-            r.intent.edges[at] = Edge(
-                edge.left, edge.right, pairs, edge.how, edge.phrase, True, edge.attached or known.attached
-            )
-            return
-    r.intent.edges.append(edge)
 
 
 def read_attach(r: Reading) -> bool:
@@ -260,9 +156,9 @@ def read_attach(r: Reading) -> bool:
     for expression, name in names:
         r.intent.outputs.append(Output(name, expression, r.phrase, (name,), derived=True))
     edge = Edge(base.alias, other.alias, (), "left", r.phrase, stated=True, attached=True)
-    _add(r, edge)
+    add_edge(r, edge)
     if r.cur.take("on", "by", "using", "via", "matching on"):
-        _on(r, [base, other], "left", start)
+        take_keys(r, [base, other], "left", start)
     return True
 
 

@@ -9,7 +9,9 @@ from agent_etl.agents.rules.filters import read_anti, read_filter, read_period
 from agent_etl.agents.rules.groups import read_group
 from agent_etl.agents.rules.hints import read_hint
 from agent_etl.agents.rules.joining import read_attach, read_join
+from agent_etl.agents.rules.joinkeys import read_key
 from agent_etl.agents.rules.landing import find_targets
+from agent_etl.agents.rules.layout import read_layout
 from agent_etl.agents.rules.lexicon import ALL_VERBS, SEPARATORS
 from agent_etl.agents.rules.naming import read_naming, read_rounding
 from agent_etl.agents.rules.outputs import read_outputs
@@ -30,8 +32,10 @@ _PRODUCTIONS: tuple[Callable[[Reading], bool], ...] = (
     read_dedupe,
     read_join,
     read_hint,
+    read_key,
     read_naming,
     read_rounding,
+    read_layout,
     read_target,
     read_limit,
     read_sort,
