@@ -5,6 +5,7 @@ DuckDB's own casts round `1.5` to the BIGINT 2, read `1e400` as infinity, drop t
 column gets and which rows break it later.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -19,15 +20,24 @@ _STAMP = r"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6
 _ZONE = r"(Z|[+-][0-9]{2}(:?[0-9]{2})?)"
 _NUMBER = r"-?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?"
 _ZONED = "TIMESTAMP WITH TIME ZONE"
-_LADDER = ("BIGINT", "DOUBLE", "BOOLEAN", "DATE", "TIMESTAMP", _ZONED)
+_LOOKS = {
+    "BIGINT": re.compile("-?[0-9]+"),
+    "DOUBLE": re.compile(_NUMBER),
+    "BOOLEAN": re.compile("true|false", re.IGNORECASE),
+    "DATE": re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}"),
+    "TIMESTAMP": re.compile(f"{_STAMP}|[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}"),
+    _ZONED: re.compile(_STAMP + _ZONE),
+}
+"""Types from the narrowest on, and what a cell of each must look like."""
+
 _SPECIAL = {
     "DOUBLE": "'inf', '-inf', 'nan'",
     "FLOAT": "'inf', '-inf', 'nan'",
     "DATE": "'infinity', '-infinity'",
     "TIMESTAMP": "'infinity', '-infinity'",
 }
-_AT_ONCE = 200
-_HEAD = 2_000
+_AT_ONCE = 25
+_HEAD = 200
 
 
 def fits(cell: str, value: str, kind: str, *, special: bool = False) -> str:
@@ -126,39 +136,44 @@ class Evidence:
 def infer(cursor: Cursor, source: str, columns: Sequence[str]) -> dict[str, Evidence]:
     """The narrowest type that loses nothing in any cell of each text column of `source`.
 
-    The first rows rule most types out; only what is left is judged over all rows. Raises: what `run` gives.
+    The look of the first rows rules most types out; what is left is judged over all rows, the narrowest first.
+    Raises: what `run` gives.
     """
+    names = ", ".join(map(quote, columns))
+    first = run(cursor, f"SELECT {names} FROM {source} LIMIT {_HEAD}").fetchall()
+    left = {name: _plausible([row[position] for row in first]) for position, name in enumerate(columns)}
     found: dict[str, Evidence] = {}
-    for start in range(0, len(columns), _AT_ONCE):
-        some = dict.fromkeys(columns[start : start + _AT_ONCE], _LADDER)
-        head = _judge(cursor, f"(FROM {source} LIMIT {_HEAD})", some)
-        left = {name: kinds for name, (kinds, _, _) in head.items() if kinds}
-        full = _judge(cursor, source, left) if left else {}
-        for name in some:
-            kinds, filled, empty = full.get(name, ((), 0, False))
-            filled = filled or head[name][1]
-            found[name] = Evidence(kinds[0] if kinds and filled else "VARCHAR", empty, filled > 0)
-    return found
+    while left:
+        for start in range(0, len(left), _AT_ONCE):
+            some = {name: kinds[0] if kinds else None for name, kinds in list(left.items())[start : start + _AT_ONCE]}
+            found |= _judge(cursor, source, some)
+        left = {
+            name: kinds[1:]
+            for name, kinds in left.items()
+            if kinds and found[name].filled and found[name].type != kinds[0]
+        }
+    return {name: found[name] for name in columns}
 
 
-def _judge(
-    cursor: Cursor, source: str, candidates: Mapping[str, Sequence[str]]
-) -> dict[str, tuple[tuple[str, ...], int, bool]]:
-    """For each column: which candidate types all of its filled cells fit, how many are filled, whether one is ''."""
+def _plausible(cells: Sequence[str | None]) -> tuple[str, ...]:
+    """The types that these cells could have by their look; all of them when every cell is empty."""
+    filled = [cell for cell in cells if cell]
+    return tuple(kind for kind, look in _LOOKS.items() if all(look.fullmatch(cell) for cell in filled))
+
+
+def _judge(cursor: Cursor, source: str, candidates: Mapping[str, str | None]) -> dict[str, Evidence]:
+    """Each column's candidate type where all of its filled cells fit it, else VARCHAR."""
     items = []
-    for name, kinds in candidates.items():
+    for name, kind in candidates.items():
         cell = quote(name)
-        items += [f"count({cell}) FILTER ({cell} <> '')", f"count({cell}) FILTER ({cell} = '')"]
-        for kind in kinds:
-            condition = _strict(cell, kind)
-            items.append(f"bool_and(coalesce({condition}, false)) FILTER ({cell} <> '')")
-    row = run(cursor, f"SELECT {', '.join(items)} FROM {source}").fetchone() or ()
-    values, result = iter(row), {}
-    for name, kinds in candidates.items():
-        filled, empty = int(next(values)), int(next(values))
-        kept = tuple(kind for kind in kinds if next(values) is not False)
-        result[name] = (kept, filled, empty > 0)
-    return result
+        fitting = f"{cell} IS NULL OR {cell} = '' OR coalesce({_strict(cell, kind)}, false)" if kind else "false"
+        items += [f"count(nullif({cell}, ''))", f"count({cell})", f"bool_and({fitting})"]
+    values = iter(run(cursor, f"SELECT {', '.join(items)} FROM {source}").fetchone() or ())
+    found = {}
+    for name, kind in candidates.items():
+        filled, there, fitting = int(next(values)), int(next(values)), next(values)
+        found[name] = Evidence(kind if kind and filled and fitting else "VARCHAR", there > filled, filled > 0)
+    return found
 
 
 def _strict(cell: str, kind: str) -> str:

@@ -16,6 +16,7 @@ __all__ = ["BROKEN_KINDS", "Survey", "broken_records", "survey", "uneven_lines"]
 
 _LONG_LINE = 128 * 1024 * 1024
 _FILES_IN_PART = 5
+_CELLS = "agent_etl_cells"
 _TRIED = 60
 _RECORDS = 20
 
@@ -63,23 +64,23 @@ def _whole(cursor: Cursor, scan: CsvScan) -> Survey:
 def _look(cursor: Cursor, scan: CsvScan, source: str) -> tuple[dict[str, Evidence], int, list[tuple[str, int, int]]]:
     """Types of all columns, the number of good rows, and broken records by kind: how many, the first one's line."""
     try:
-        evidence = infer(cursor, source, scan.names[0])
         rows, broken = broken_records(cursor, scan, source)
     except ReadError as error:
         raise uneven_lines(scan) or error from None
-    return evidence, rows, broken
+    return infer(cursor, _CELLS, scan.names[0]), rows, broken
 
 
 def broken_records(cursor: Cursor, scan: CsvScan, source: str) -> tuple[int, list[tuple[str, int, int]]]:
-    """The good rows of a lenient read, and its broken records by kind: how many, the first one's line."""
-    # Only cells that are asked for are decoded, so all are.
-    sql = f"SELECT count(*), count(COLUMNS(*)) FROM {source}"
-    rows = int(run(cursor, sql, dataset=scan.data.name).fetchall()[0][0])
-    table = scan.rejects_table
+    """The good rows of a lenient read, and its broken records by kind: how many, the first one's line.
+
+    Side effects: the good rows as text in a temporary table; reading all cells is what decodes all of them.
+    """
+    run(cursor, f"CREATE OR REPLACE TEMP TABLE {_CELLS} AS FROM {source}", dataset=scan.data.name)
+    rows = int(run(cursor, f"SELECT count(*) FROM {_CELLS}").fetchall()[0][0])
     found = run(
         cursor,
-        f"SELECT error_type::VARCHAR, count(DISTINCT (file_id, line)), min(line) FROM {table} "
-        f"WHERE scan_id = (SELECT max(scan_id) FROM {table}) GROUP BY ALL ORDER BY 3",
+        "SELECT error_type::VARCHAR, count(DISTINCT (file_id, line)), min(line) "
+        f"FROM {scan.rejects_table} GROUP BY ALL ORDER BY 3",
     ).fetchall()
     return rows, [(str(kind), int(lines), int(first)) for kind, lines, first in found]
 
@@ -123,7 +124,8 @@ def _part(cursor: Cursor, scan: CsvScan, part: Path, position: int) -> dict[str,
     here = replace(scan, data=plain)
     header = start and scan.dialect.header
     source = here.read([part], scan.names[position], header=header, lenient="ignore")
-    return infer(cursor, source, scan.names[position])
+    run(cursor, f"CREATE OR REPLACE TEMP TABLE {_CELLS} AS FROM {source}")
+    return infer(cursor, _CELLS, scan.names[position])
 
 
 def _aligned(part: Path, dialect: Dialect, width: int) -> bool:

@@ -71,6 +71,26 @@ def test_a_column_gets_the_narrowest_type_that_loses_nothing(tmp_path: Path, cel
 
 
 @pytest.mark.parametrize(
+    ("cell", "kind"),
+    [
+        ("5", "BIGINT"),
+        ("5.5", "DOUBLE"),
+        ("true", "BOOLEAN"),
+        ("2024-01-05", "DATE"),
+        ("2024-01-05 10:00:00", "TIMESTAMP"),
+        ("2024-01-05 10:00:00Z", "TIMESTAMP WITH TIME ZONE"),
+    ],
+)
+@pytest.mark.parametrize("first", [0, 300])
+def test_empty_cells_do_not_change_a_type(tmp_path: Path, cell: str, kind: str, first: int) -> None:
+    """A column keeps its type when cells are empty, few or many, first or last."""
+    put(tmp_path, "n,c\n" + "1,\n" * first + f"1,{cell}\n" * 3 + "1,\n")
+    assert types(tmp_path, "o.csv")["c"] == kind
+    found = [row[1] for row in read(tmp_path, "o.csv")]
+    assert found.count(None) == first + 1 and len(found) == first + 4
+
+
+@pytest.mark.parametrize(
     ("kind", "cell", "found"),
     [
         ("BIGINT", "1.5", "DOUBLE"),
