@@ -6,6 +6,7 @@ from dataclasses import replace
 from agent_etl.agents.rules.expressions import Expr, Ref
 from agent_etl.agents.rules.ground import key_of
 from agent_etl.agents.rules.intent import GroupKey, Intent, Measure, Output, Source
+from agent_etl.agents.rules.layout import arranged
 from agent_etl.agents.rules.links import Links
 from agent_etl.agents.rules.reading import Reading
 from agent_etl.agents.rules.rollups import counted, plain_aggregate, roll_up
@@ -187,7 +188,7 @@ def _finish(r: Reading, streams: Streams, statement: Statement, values: list[str
     def measure(index: int) -> str:
         return values[index]
 
-    shown = _shown(r)
+    shown = arranged(r, _shown(r))
     for name, expression in shown:
         sole = expression.sole
         text = expression.sql(streams.full, measure)

@@ -6,8 +6,8 @@ from agent_etl.agents.rules.expressions import Expr, build, text
 from agent_etl.agents.rules.ground import STRONG
 from agent_etl.agents.rules.lexicon import BREAKS
 from agent_etl.agents.rules.literals import during, placed, take_number, take_values
-from agent_etl.agents.rules.measures import known_measure
 from agent_etl.agents.rules.reading import Reading
+from agent_etl.agents.rules.recall import known_measure
 from agent_etl.agents.rules.scalars import NUMERIC, take_scalar
 from agent_etl.agents.rules.values import take_period
 

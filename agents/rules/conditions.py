@@ -3,8 +3,9 @@
 from agent_etl.agents.rules.comparisons import BE, take_comparison, tested
 from agent_etl.agents.rules.expressions import Expr, build
 from agent_etl.agents.rules.lexicon import ARTICLES
-from agent_etl.agents.rules.measures import count_of, known_measure, take_measures
+from agent_etl.agents.rules.measures import count_of, take_measures
 from agent_etl.agents.rules.reading import Reading
+from agent_etl.agents.rules.recall import known_measure
 from agent_etl.agents.rules.scalars import take_scalar
 
 __all__ = ["take_condition", "take_count_condition"]

@@ -163,8 +163,9 @@ class TargetSpec:
 class Intent:
     """The whole meaning, collected while reading. Order of the goal is kept by the phrase numbers.
 
-    `trail` is the order in which groups (`G`) and measures (`M`) were named; `joined` are tables that one clause joins
-    without naming keys; `once` are sources whose rows the goal wants counted once.
+    `layout` are the result's columns by name, each with its span in the goal; `trail` is the order in which groups
+    (`G`) and measures (`M`) were named; `joined` are tables that one clause joins without naming keys; `once` are
+    sources whose rows the goal wants counted once.
     """
 
     sources: list[Source] = field(default_factory=list)
@@ -180,6 +181,7 @@ class Intent:
     limit: tuple[int, int] | None = None
     targets: list[TargetSpec] = field(default_factory=list)
     checks: list[CheckRule] = field(default_factory=list)
+    layout: list[tuple[str, tuple[int, int]]] = field(default_factory=list)
     trail: list[str] = field(default_factory=list)
     joined: list[tuple[frozenset[str], str, int]] = field(default_factory=list)
     once: list[tuple[str, int]] = field(default_factory=list)

@@ -1,13 +1,12 @@
 """Aggregates in words: counts of things, sums, averages and extremes of columns."""
 
-from collections.abc import Iterable
 from dataclasses import replace
 from typing import cast
 
 from agent_etl.agents.rules.adjectives import take_adjective
 from agent_etl.agents.rules.expressions import Expr, Kind, MeasureRef, Ref
 from agent_etl.agents.rules.ground import columns, key_of
-from agent_etl.agents.rules.intent import Func, Measure, Output
+from agent_etl.agents.rules.intent import Func, Measure
 from agent_etl.agents.rules.lexicon import (
     AGGREGATES,
     ARTICLES,
@@ -22,7 +21,7 @@ from agent_etl.agents.rules.names import singular, stems
 from agent_etl.agents.rules.reading import Reading
 from agent_etl.agents.rules.scalars import NUMERIC, require, take_scalar
 
-__all__ = ["count_of", "known_measure", "recalled", "take_measures"]
+__all__ = ["add_measure", "count_of", "take_measures"]
 
 _COUNTS = ("number of", "count of", "counts of", "how many", "# of", "amount of distinct", "num of", "no of")
 _DATES = frozenset({"date", "timestamp"})
@@ -45,7 +44,7 @@ def take_measures(r: Reading) -> list[tuple[Expr, tuple[str, ...]]]:
     return []
 
 
-def _add(r: Reading, measure: Measure, unit: str | None = None) -> Expr:
+def add_measure(r: Reading, measure: Measure, unit: str | None = None) -> Expr:
     """A reference to the measure; an equal one is shared."""
     for at, known in enumerate(r.intent.measures):
         if replace(known, phrase=0) == replace(measure, phrase=0):
@@ -97,7 +96,7 @@ def _counted(r: Reading, start: int) -> list[tuple[Expr, tuple[str, ...]]]:
             "having",
             "in",
         ) and r.cur.tokens[r.cur.at - 1].low in ("count", "counts"):
-            return [(_add(r, Measure("count_rows", None, "*", r.phrase, entity=True)), ("count",))]
+            return [(add_measure(r, Measure("count_rows", None, "*", r.phrase, entity=True)), ("count",))]
         r.cur.at += 0 if r.cur.done else 1
         raise r.unknown(start, "what to count is neither a table's rows nor a column in scope")
     words = _words(r, start)
@@ -111,12 +110,12 @@ def count_of(r: Reading, start: int) -> Expr | None:
     r.cur.skip(ARTICLES)
     if r.cur.low() in ROW_NOUNS and not distinct:
         r.cur.next()
-        return _add(r, Measure("count_rows", None, "*", r.phrase, entity=True))
+        return add_measure(r, Measure("count_rows", None, "*", r.phrase, entity=True))
     adjective = take_adjective(r)
     if adjective is not None:
         source, where = adjective
         counted = Measure("count_rows", None, source.alias, r.phrase, entity=True, distinct=distinct, where=where)
-        return _add(r, counted)
+        return add_measure(r, counted)
     at = r.cur.at
     entity = r.take_entity()
     end_of_entity = r.cur.at
@@ -124,7 +123,7 @@ def count_of(r: Reading, start: int) -> Expr | None:
     found = r.take_column(least=0.7)
     if entity is not None and (found is None or end_of_entity >= r.cur.at):
         r.cur.at = end_of_entity
-        return _add(r, Measure("count_rows", None, entity.alias, r.phrase, entity=True, distinct=distinct))
+        return add_measure(r, Measure("count_rows", None, entity.alias, r.phrase, entity=True, distinct=distinct))
     if found is None:
         return None
     sole = found.sole
@@ -139,7 +138,7 @@ def count_of(r: Reading, start: int) -> Expr | None:
     else:
         distinct = True
     home = sole.source if sole is not None else ""
-    return _add(r, Measure("count_distinct" if distinct else "count", found, home, r.phrase, distinct=distinct))
+    return add_measure(r, Measure("count_distinct" if distinct else "count", found, home, r.phrase, distinct=distinct))
 
 
 def _identifies(r: Reading, ref: Ref | None, start: int) -> bool:
@@ -158,7 +157,7 @@ def _called(r: Reading, start: int) -> list[tuple[Expr, tuple[str, ...]]]:
         return []
     r.cur.at += 2
     if word == "count" and r.cur.take("* )"):
-        return [(_add(r, Measure("count_rows", None, "*", r.phrase, entity=True)), ("count",))]
+        return [(add_measure(r, Measure("count_rows", None, "*", r.phrase, entity=True)), ("count",))]
     distinct = r.cur.take("distinct")
     inner = take_scalar(r)
     if inner is None or not r.cur.take(")"):
@@ -174,7 +173,7 @@ def _aggregate(r: Reading, func: str, inner: Expr, start: int) -> Expr:
         require(r, inner, NUMERIC, start, f"a {func}")
     homes = {ref.source for ref in inner.refs()}
     home = homes.pop() if len(homes) == 1 else ""
-    return _add(r, Measure(cast(Func, func), inner, home, r.phrase), inner.unit)
+    return add_measure(r, Measure(cast(Func, func), inner, home, r.phrase), inner.unit)
 
 
 def _aggregated(r: Reading, start: int) -> list[tuple[Expr, tuple[str, ...]]]:
@@ -270,7 +269,7 @@ def _counted_after(r: Reading, start: int) -> list[tuple[Expr, tuple[str, ...]]]
     if entity is None or not r.cur.take("count", "counts"):
         return []
     measure = Measure("count_rows", None, entity.alias, r.phrase, entity=True)
-    return [(_add(r, measure), _words(r, start))]
+    return [(add_measure(r, measure), _words(r, start))]
 
 
 def _quantity(r: Reading, start: int) -> list[tuple[Expr, tuple[str, ...]]]:
@@ -316,51 +315,3 @@ def _defined(r: Reading) -> Expr | None:
             return inner
     r.cur.at = start
     return None
-
-
-def known_measure(r: Reading) -> Expr | None:
-    """An output that the goal computes, named here again (`revenue` in `revenue > 100`), taken."""
-    start = r.cur.at
-    r.cur.skip(ARTICLES)
-    words = r.words_ahead(6)
-    for size in range(len(words), 0, -1):
-        found = _named(r, words[:size])
-        if found is not None:
-            r.cur.at += size
-            return found
-    r.cur.at = start
-    return None
-
-
-def _named(r: Reading, words: list[str]) -> Expr | None:
-    wanted = _plain(words)
-    for outputs, measures in ((r.intent.outputs, r.intent.measures), (r.prior.outputs, r.prior.measures)):
-        for output in outputs:
-            if not output.expression.measures():
-                continue
-            if wanted == _plain(output.words) or "_".join(words).lower() == output.name.lower():
-                return _again(r, output.expression, measures)
-    return None
-
-
-def recalled(r: Reading, output: Output) -> Expr:
-    """The output's expression, its measures in this reading's list."""
-    for outputs, measures in ((r.intent.outputs, r.intent.measures), (r.prior.outputs, r.prior.measures)):
-        if output in outputs:
-            return _again(r, output.expression, measures)
-    return output.expression
-
-
-def _plain(words: Iterable[str]) -> list[str]:
-    return [singular(word.lower()) for word in words if word.lower() not in ARTICLES]
-
-
-def _again(r: Reading, expression: Expr, measures: list[Measure]) -> Expr:
-    """The expression with its measures in this reading's list."""
-    parts: list[str | Ref | MeasureRef] = []
-    for part in expression.parts:
-        if isinstance(part, MeasureRef):
-            parts.extend(_add(r, replace(measures[part.index], phrase=r.phrase)).parts)
-        else:
-            parts.append(part)
-    return replace(expression, parts=tuple(parts))

@@ -1,12 +1,12 @@
-"""Names for what is computed: `as a and b` after the groups, `call it x`, `rounded to 2 decimals` for what came before."""
+"""Names and rounding said after the groups: `… per origin as a and b`, `call it x`, `rounded to 2 decimals`."""
 
 from dataclasses import replace
 
 from agent_etl.agents.rules.expressions import Expr
 from agent_etl.agents.rules.intent import Output
 from agent_etl.agents.rules.lexicon import ARTICLES, BREAKS
-from agent_etl.agents.rules.measures import known_measure
 from agent_etl.agents.rules.reading import Reading
+from agent_etl.agents.rules.recall import known_measure
 from agent_etl.agents.rules.scalars import NUMERIC, rounded, take_places
 
 __all__ = ["read_naming", "read_rounding", "take_names"]

@@ -4,9 +4,10 @@ from agent_etl.agents.rules.expressions import Expr
 from agent_etl.agents.rules.groups import group_by_column, group_by_entity
 from agent_etl.agents.rules.intent import Output, Sort
 from agent_etl.agents.rules.lexicon import ARTICLES, PRONOUNS, RESULT_WORDS, ROW_NOUNS, SORT_VERBS, SUPERLATIVES
-from agent_etl.agents.rules.measures import known_measure, recalled, take_measures
+from agent_etl.agents.rules.measures import take_measures
 from agent_etl.agents.rules.names import slug, stems
 from agent_etl.agents.rules.reading import Reading
+from agent_etl.agents.rules.recall import known_measure, recalled
 
 __all__ = ["read_limit", "read_sort"]
 
