@@ -14,6 +14,7 @@ __all__ = [
     "GroupKey",
     "Having",
     "Intent",
+    "Kept",
     "Measure",
     "Output",
     "Sort",
@@ -159,13 +160,23 @@ class TargetSpec:
     file: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Rows of `owner` that stay though they have no `other`; None: the goal does not name that table."""
+
+    owner: str | None
+    other: str | None
+    phrase: int
+
+
 @dataclass
 class Intent:
     """The whole meaning, collected while reading. Order of the goal is kept by the phrase numbers.
 
     `layout` are the result's columns by name, each with its span in the goal; `trail` is the order in which groups
     (`G`) and measures (`M`) were named; `joined` are tables that one clause joins without naming keys; `once` are
-    sources whose rows the goal wants counted once.
+    sources whose rows the goal wants counted once; `closed` are phrases that list the columns of the rows, so that what
+    was computed before them and is not listed is left out; `kept` are rows that stay without a partner.
     """
 
     sources: list[Source] = field(default_factory=list)
@@ -185,6 +196,8 @@ class Intent:
     trail: list[str] = field(default_factory=list)
     joined: list[tuple[frozenset[str], str, int]] = field(default_factory=list)
     once: list[tuple[str, int]] = field(default_factory=list)
+    kept: list[Kept] = field(default_factory=list)
+    closed: list[int] = field(default_factory=list)
 
     def saved(self) -> dict[str, list[Any]]:
         """What was collected so far, to come back to when a reading of a phrase turns out not to fit."""

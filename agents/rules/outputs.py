@@ -2,17 +2,17 @@
 
 from agent_etl.agents.rules.asking import Unclear
 from agent_etl.agents.rules.expressions import Expr, Ref
-from agent_etl.agents.rules.filters import date_column
 from agent_etl.agents.rules.groups import add_grain, read_group
 from agent_etl.agents.rules.intent import Output
 from agent_etl.agents.rules.lexicon import ALL_VERBS, ARTICLES, BREAKS, COMPUTE_VERBS, GRAIN_ADJECTIVES
 from agent_etl.agents.rules.measures import take_measures
 from agent_etl.agents.rules.names import slug
 from agent_etl.agents.rules.naming import take_names
+from agent_etl.agents.rules.periods import date_column
 from agent_etl.agents.rules.reading import Reading
 from agent_etl.agents.rules.scalars import take_scalar, take_suffixes
 
-__all__ = ["read_outputs"]
+__all__ = ["read_item", "read_outputs"]
 
 _ADD = ("add a column called", "add a column named", "add a column", "add column", "add the column", "add", "derive")
 _COLUMNS = ("columns", "column", "fields", "field", "the columns", "the column", "the fields", "following columns")
@@ -66,6 +66,11 @@ def _next_clause(r: Reading) -> bool:
     if word in ("per", "by", "for", "where", "with", "only", "to", "into", "from", "longest", "sorted", "ordered"):
         return True
     return word in ALL_VERBS and word not in ("count", "sum", "total") and r.cur.low(1) not in ("=", ",")
+
+
+def read_item(r: Reading) -> bool:
+    """One column of a list: a measure, a definition, or a column of a source. Raises: Unclear."""
+    return _item(r, adds=False, verb=True)
 
 
 def _item(r: Reading, *, adds: bool, verb: bool) -> bool:

@@ -3,9 +3,11 @@
 from collections.abc import Callable
 
 from agent_etl.agents.planner import PlanRequest
+from agent_etl.agents.rules.absence import read_anti
 from agent_etl.agents.rules.asking import Asking, Unclear
+from agent_etl.agents.rules.choosing import read_choice
 from agent_etl.agents.rules.cursor import Cursor
-from agent_etl.agents.rules.filters import read_anti, read_filter, read_period
+from agent_etl.agents.rules.filters import read_filter, read_period
 from agent_etl.agents.rules.groups import read_group
 from agent_etl.agents.rules.hints import read_hint
 from agent_etl.agents.rules.joining import read_attach, read_join
@@ -15,6 +17,7 @@ from agent_etl.agents.rules.layout import read_layout
 from agent_etl.agents.rules.lexicon import ALL_VERBS, SEPARATORS
 from agent_etl.agents.rules.naming import read_naming, read_rounding
 from agent_etl.agents.rules.outputs import read_outputs
+from agent_etl.agents.rules.partners import read_partners
 from agent_etl.agents.rules.reading import Prior, Reading
 from agent_etl.agents.rules.shaping import read_cast, read_convert, read_dedupe, read_drop, read_rename
 from agent_etl.agents.rules.sorting import read_limit, read_sort
@@ -31,6 +34,7 @@ _PRODUCTIONS: tuple[Callable[[Reading], bool], ...] = (
     read_source,
     read_dedupe,
     read_join,
+    read_partners,
     read_hint,
     read_key,
     read_naming,
@@ -47,6 +51,7 @@ _PRODUCTIONS: tuple[Callable[[Reading], bool], ...] = (
     read_filter,
     read_drop,
     read_group,
+    read_choice,
     read_outputs,
     read_subject,
 )

@@ -130,7 +130,8 @@ def _items(r: Reading, links: Links, base: Source, involved: list[Source]) -> li
                 raise r.asking.refuse(links.span_of(base), f"{one.name} is both chosen and dropped")
     else:
         items = _everything(r, links, base, involved, replaced, dropped)
-    items += [one for one in r.intent.outputs if one.derived and one.replaces is None]
+    last = max(r.intent.closed, default=0)
+    items += [one for one in r.intent.outputs if one.derived and one.replaces is None and one.phrase >= last]
     return _unlike(r, items)
 
 
