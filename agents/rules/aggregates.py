@@ -6,6 +6,7 @@ from dataclasses import replace
 from agent_etl.agents.rules.expressions import Expr, Ref
 from agent_etl.agents.rules.ground import key_of
 from agent_etl.agents.rules.intent import GroupKey, Intent, Measure, Output, Source
+from agent_etl.agents.rules.kept import kept_outside
 from agent_etl.agents.rules.layout import arranged
 from agent_etl.agents.rules.links import Links
 from agent_etl.agents.rules.reading import Reading
@@ -25,7 +26,8 @@ def aggregate(r: Reading, links: Links, streams: Streams, involved: list[Source]
     _replaced(r)
     homes = [_home(r, links, measure, involved) for measure in r.intent.measures]
     grain = _grain(r, links, homes, involved)
-    if grain is not None and not _empty_groups(r, links, grain):
+    outside = grain is not None and kept_outside(links, grain.alias)
+    if grain is not None and not outside and not _empty_groups(r, links, grain):
         statement = Statement(streams.step(grain.alias), joins=joined(r, links, streams, grain))
         values = [_value(r, streams, one, home, grain) for one, home in zip(r.intent.measures, homes, strict=True)]
         wheres = [streams.where(one.condition) for one in streams.pending()]

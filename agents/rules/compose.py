@@ -7,6 +7,7 @@ from agent_etl.agents.rules.aggregates import aggregate
 from agent_etl.agents.rules.destination import Destination, keyed, settle_target
 from agent_etl.agents.rules.expressions import Ref, column, identifier
 from agent_etl.agents.rules.intent import Dedupe, Filter, GroupKey, Source
+from agent_etl.agents.rules.kept import keep_rows
 from agent_etl.agents.rules.links import Links
 from agent_etl.agents.rules.names import slug
 from agent_etl.agents.rules.reading import Reading
@@ -27,6 +28,7 @@ def compose(r: Reading, clauses: tuple[tuple[int, int], ...]) -> Plan:
     involved = _involved(r)
     links = Links(r)
     links.settle(involved)
+    keep_rows(r, links)
     _useful(r, links, involved)
     streams = Streams(r, involved)
     _deduplicate(r, streams, involved)

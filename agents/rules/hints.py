@@ -126,17 +126,33 @@ def _link(r: Reading, left: Ref, right: Ref) -> None:
 
 
 def _once(r: Reading) -> bool:
-    """`count an order once however many payments it has`."""
-    if not r.cur.take("count", "counting", "counted"):
-        return False
+    """`count an order once however many payments it has`, `each order counts once`, `count it once`."""
+    said = r.cur.take("count", "counting", "counted")
     r.cur.skip(ARTICLES | {"each", "every"})
-    entity = r.take_entity(least=0.86)
-    if entity is None or not r.cur.take("only once", "once", "exactly once", "just once", "a single time", "one time"):
+    once = ("only once", "once", "exactly once", "just once", "a single time", "one time")
+    if said and r.intent.once and r.cur.take("it", "them", "these"):
+        alias: str | None = r.intent.once[-1][0]
+    elif not said and r.intent.measures and r.cur.take("once each", "each once", "each only once", "only once each"):
+        alias = r.intent.measures[-1].home
+        return alias not in ("", "*") and _counts_once(r, alias)
+    else:
+        entity = r.take_entity(least=0.86)
+        alias = entity.alias if entity is not None else None
+    said = said or r.cur.take("counts", "is counted", "should count", "must count", "should be counted", "are counted")
+    if not said or alias is None or not r.cur.take(*once):
         return False
+    at = r.cur.at
     r.cur.take(",")
     _aside(r)
-    r.intent.once.append((entity.alias, r.phrase))
-    r.echo[r.phrase] = f"each row of {entity.table.name} counts once"
+    if r.cur.at == at + 1 or r.cur.low() in ("without", "with", "that", "which", "who", "lacking"):
+        # `even orders without payments` is no explanation.
+        r.cur.at = at
+    return _counts_once(r, alias)
+
+
+def _counts_once(r: Reading, alias: str) -> bool:
+    r.intent.once.append((alias, r.phrase))
+    r.echo[r.phrase] = f"each row of {r.table(alias).name} counts once"
     return True
 
 

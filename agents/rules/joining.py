@@ -39,9 +39,35 @@ def read_join(r: Reading) -> bool:
     stated = r.cur.take("on", "by", "using", "via", "over", "through", "where", "based on", "with", "matching on")
     if not stated and not _bracket(r, involved):
         keyless(r, involved, kind or "inner")
-        return True
-    take_keys(r, involved, kind or "inner", start, tables[0] if len(tables) == 1 else None)
+    else:
+        take_keys(r, involved, kind or "inner", start, tables[0] if len(tables) == 1 else None)
+    while _further(r, kind or "inner"):
+        pass
     return True
+
+
+def _further(r: Reading, kind: str) -> bool:
+    """`and Album to Artist on ArtistId`, `then with Artist using ArtistId`: one more join after a verb."""
+    start = r.cur.at
+    r.cur.take(", and then", ", then", "and then", ", and", "and", ",", "then")
+    moved = r.cur.at > start
+    first = None if r.cur.low() in ("with", "to") else _known(r)
+    if not moved or not r.cur.take("with", "to") or (second := _known(r)) is None or second == first:
+        r.cur.at = start
+        return False
+    involved = [first, second] if first is not None else _involved(r, [second], start)
+    _place_said(r, [second])
+    stated = r.cur.take("on", "by", "using", "via", "through", "matching on")
+    if not stated and not _bracket(r, involved):
+        r.cur.at = start
+        return False
+    take_keys(r, involved, kind, start, second if first is None else None)
+    return True
+
+
+def _known(r: Reading) -> Source | None:
+    """A table in scope."""
+    return r.take_entity(least=0.86) if r.cur.kind() in ("word", "place") else None
 
 
 def _bracket(r: Reading, involved: list[Source]) -> bool:

@@ -65,6 +65,9 @@ def _next_clause(r: Reading) -> bool:
     word = r.cur.low()
     if word in ("per", "by", "for", "where", "with", "only", "to", "into", "from", "longest", "sorted", "ordered"):
         return True
+    if word in ("count", "counting") and r.cur.low(1) in ("each", "every", "an", "it", "them"):
+        # `counting each order once`
+        return True
     return word in ALL_VERBS and word not in ("count", "sum", "total") and r.cur.low(1) not in ("=", ",")
 
 

@@ -7,8 +7,9 @@ from agent_etl.agents.rules.absence import read_anti
 from agent_etl.agents.rules.asking import Asking, Unclear
 from agent_etl.agents.rules.choosing import read_choice
 from agent_etl.agents.rules.cursor import Cursor
-from agent_etl.agents.rules.filters import read_filter, read_period
+from agent_etl.agents.rules.filters import read_bracket, read_filter, read_period
 from agent_etl.agents.rules.groups import read_group
+from agent_etl.agents.rules.havings import read_having
 from agent_etl.agents.rules.hints import read_hint
 from agent_etl.agents.rules.joining import read_attach, read_join
 from agent_etl.agents.rules.joinkeys import read_key
@@ -36,6 +37,7 @@ _PRODUCTIONS: tuple[Callable[[Reading], bool], ...] = (
     read_join,
     read_partners,
     read_hint,
+    read_bracket,
     read_key,
     read_naming,
     read_rounding,
@@ -48,6 +50,7 @@ _PRODUCTIONS: tuple[Callable[[Reading], bool], ...] = (
     read_convert,
     read_attach,
     read_anti,
+    read_having,
     read_filter,
     read_drop,
     read_group,

@@ -100,7 +100,9 @@ def _parent(r: Reading, links: Links, homes: list[str], involved: list[Source]) 
     keys = {ref.source for group in r.intent.groups for ref in group.expression.refs()}
     keys |= {ref.source for one in r.intent.outputs if not one.expression.measures() for ref in one.expression.refs()}
     entities = [group.entity for group in r.intent.groups if group.entity is not None]
-    order = sorted(involved, key=lambda one: (one.alias not in entities, one.alias not in homes))
+    lefts = {edge.left for edge in links.edges if edge.how == "left"}
+    lefts -= {edge.right for edge in links.edges if edge.how == "left"}
+    order = sorted(involved, key=lambda one: tuple(one.alias not in these for these in (lefts, entities, homes)))
     for source in order:
         reached = links.reach(source.alias)
         if keys <= reached and all(source.alias in links.reach(home) for home in homes):
