@@ -2,11 +2,10 @@
 
 from dataclasses import replace
 
-from agent_etl.agents.rules.expressions import Expr
 from agent_etl.agents.rules.intent import Output
 from agent_etl.agents.rules.lexicon import ARTICLES, BREAKS
 from agent_etl.agents.rules.reading import Reading
-from agent_etl.agents.rules.recall import known_measure
+from agent_etl.agents.rules.recall import known_measure, total_named
 from agent_etl.agents.rules.scalars import NUMERIC, rounded, take_places
 
 __all__ = ["read_naming", "read_rounding", "take_names"]
@@ -60,7 +59,7 @@ def _one_named(r: Reading, start: int) -> bool:
     """`call the count flights`, `name the average runtime avg_runtime`: one measure by its words and its new name."""
     if not r.cur.take("call the", "name the", "call", "name", "rename the", "rename"):
         return False
-    found = known_measure(r) or _by_function(r)
+    found = known_measure(r) or total_named(r)
     at = next((at for at, one in enumerate(r.intent.outputs) if found is not None and one.expression == found), None)
     if at is not None:
         r.cur.take("to", "as", "->", "it")
@@ -70,22 +69,6 @@ def _one_named(r: Reading, start: int) -> bool:
             return True
     r.cur.at = start
     return False
-
-
-def _by_function(r: Reading) -> Expr | None:
-    """`the count`, `the total`: the only measure of that function."""
-    funcs = {"count": "count", "total": "sum", "sum": "sum", "average": "avg", "mean": "avg", "median": "median"}
-    wanted = funcs.get(r.cur.low())
-    found = [one for one in r.intent.outputs if wanted is not None and _made_by(r, one, wanted)]
-    if len(found) != 1:
-        return None
-    r.cur.next()
-    return found[0].expression
-
-
-def _made_by(r: Reading, output: Output, func: str) -> bool:
-    used = [r.intent.measures[index].func for index in output.expression.measures()]
-    return len(used) == 1 and used[0].startswith(func)
 
 
 def read_rounding(r: Reading) -> bool:

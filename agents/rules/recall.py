@@ -10,7 +10,7 @@ from agent_etl.agents.rules.measures import add_measure
 from agent_etl.agents.rules.names import stems
 from agent_etl.agents.rules.reading import Reading
 
-__all__ = ["gist", "known_measure", "recalled"]
+__all__ = ["gist", "known_measure", "recalled", "total_named"]
 
 _COUNT = frozenset({"number", "count", "num", "cnt"})
 _EMPTY = ARTICLES | {"of", "how", "many", "#", "each", "every"}
@@ -58,6 +58,29 @@ def recalled(r: Reading, output: Output) -> Expr:
         if output in outputs:
             return _again(r, output.expression, measures)
     return output.expression
+
+
+def total_named(r: Reading, *, any_function: bool = False) -> Expr | None:
+    """`total`, `average`, `count` alone, taken: the only computed value of that function.
+
+    `any_function`: no word is taken, and the value must be the only one there is.
+    """
+    outputs, measures = (
+        (r.prior.outputs, r.prior.measures) if r.prior.outputs else (r.intent.outputs, r.intent.measures)
+    )
+    wanted = "count" if r.cur.low() in _COUNT else AGGREGATES.get(r.cur.low(), "")
+    if not (wanted or any_function):
+        return None
+    found = []
+    for output in outputs:
+        funcs = [measures[index].func for index in output.expression.measures()]
+        if len(funcs) == 1 and (any_function or funcs[0].startswith(wanted)):
+            found.append(output.expression)
+    if len(found) != 1:
+        return None
+    if not any_function:
+        r.cur.next()
+    return _again(r, found[0], measures)
 
 
 def _again(r: Reading, expression: Expr, measures: list[Measure]) -> Expr:
