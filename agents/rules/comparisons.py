@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from agent_etl.agents.rules.adjectives import opposite
 from agent_etl.agents.rules.expressions import Expr, build, text
 from agent_etl.agents.rules.ground import STRONG
 from agent_etl.agents.rules.lexicon import BREAKS
@@ -11,7 +12,7 @@ from agent_etl.agents.rules.recall import known_measure
 from agent_etl.agents.rules.scalars import NUMERIC, take_scalar
 from agent_etl.agents.rules.values import take_period
 
-__all__ = ["BE", "take_comparison", "tested", "unlike"]
+__all__ = ["BE", "continued", "emptiness", "take_comparison", "tested", "unlike"]
 
 _COMPARISONS: tuple[tuple[str, str], ...] = (
     ("is greater than or equal to", ">="),
@@ -105,6 +106,7 @@ def take_comparison(r: Reading) -> str | None:
 
 def tested(r: Reading, left: Expr, start: int) -> Expr | None:
     """The test after an operand."""
+    r.operand = left
     null = _null_test(r, left)
     if null is not None:
         return null
@@ -125,22 +127,42 @@ def tested(r: Reading, left: Expr, start: int) -> Expr | None:
     return _against(r, left, sign, start)
 
 
+def continued(r: Reading) -> Expr | None:
+    """`over 10 and less than 50`: a further comparison of the operand before it, taken."""
+    start = r.cur.at
+    left = r.operand
+    sign = (_dated(r, left) or take_comparison(r)) if left is not None else None
+    found = _against(r, left, sign, start) if left is not None and sign is not None else None
+    if found is None:
+        r.cur.at = start
+    return found
+
+
 def _null_test(r: Reading, left: Expr) -> Expr | None:
     start = r.cur.at
     be = r.cur.take(*BE, "=", "has", "have")
     negative = r.cur.take("not", "non")
+    # `is still null`, `is not yet known`
+    r.cur.skip({"still", "yet"} if be else ())
     if be and r.cur.low() in _NULLS:
         r.cur.next()
         return build("({} IS NOT NULL)" if negative else "({} IS NULL)", left, kind="boolean")
-    if be and r.cur.take("set", "present", "filled", "given"):
+    if be and r.cur.take("set", "present", "filled", "given", "known", "filled in", "available"):
         return build("({} IS NULL)" if negative else "({} IS NOT NULL)", left, kind="boolean")
-    if be and left.kind == "text" and r.cur.take("empty", "blank"):
-        shape = "({} IS NOT NULL AND trim({}) <> '')" if negative else "({} IS NULL OR trim({}) = '')"
-        return build(shape, left, left, kind="boolean")
+    if r.cur.take("empty", "blank", "non-empty"):
+        return emptiness(left, empty=not (negative or r.cur.tokens[r.cur.at - 1].low == "non-empty"))
     r.cur.at = start
     if r.cur.take("exists", "exist"):
         return build("({} IS NOT NULL)", left, kind="boolean")
     return None
+
+
+def emptiness(left: Expr, *, empty: bool) -> Expr:
+    """No value, or for text also nothing but spaces; with `empty` off the opposite."""
+    if left.kind != "text":
+        return build("({} IS NULL)" if empty else "({} IS NOT NULL)", left, kind="boolean")
+    shape = "({} IS NULL OR trim({}) = '')" if empty else "({} IS NOT NULL AND trim({}) <> '')"
+    return build(shape, left, left, kind="boolean")
 
 
 def _dated(r: Reading, left: Expr) -> str | None:
@@ -294,17 +316,11 @@ def unlike(r: Reading, left: Expr, right: Expr | list[Expr], start: int) -> Expr
     inner = build("{} IN (" + ", ".join("{}" for _ in values) + ")", left, *values, kind="boolean")
     if len(values) == 1:
         inner = build("{} = {}", left, values[0], kind="boolean")
-    sole = left.sole
-    nulls = r.request.prober.values(r.table(sole.source), sole.column, 1).nulls if sole is not None else 0
-    if sole is None or not nulls:
-        return build("(NOT ({}))", inner, kind="boolean")
-    answer = r.asking.choose(
-        "nulls",
-        r.cur.span(start),
-        f"{r.label(sole)} is empty in {nulls} rows. Do they count as unlike the value?",
-        [("keep", "rows without a value stay"), ("drop", "rows without a value go too")],
+    return (
+        opposite(r, build("({})", inner, kind="boolean"), start)
+        if left.sole is not None
+        else build("(NOT ({}))", inner, kind="boolean")
     )
-    return build("(({}) IS NOT TRUE)" if answer == "keep" else "(NOT ({}))", inner, kind="boolean")
 
 
 def _condition_follows(r: Reading) -> bool:

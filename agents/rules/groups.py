@@ -1,11 +1,11 @@
 """`per …`, `by …`, `for each …`: what one row of the result stands for."""
 
 from agent_etl.agents.rules.expressions import Expr, column
-from agent_etl.agents.rules.filters import date_column
 from agent_etl.agents.rules.ground import columns, entities, key_of
 from agent_etl.agents.rules.intent import GroupKey, Source
 from agent_etl.agents.rules.lexicon import ARTICLES, GRAIN_ADJECTIVES, GRAINS
 from agent_etl.agents.rules.names import slug
+from agent_etl.agents.rules.periods import date_column
 from agent_etl.agents.rules.reading import Reading
 from agent_etl.agents.rules.scalars import grain
 

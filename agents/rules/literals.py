@@ -2,7 +2,7 @@
 
 from agent_etl.agents.rules.expressions import Expr, build, number, text
 from agent_etl.agents.rules.ground import STRONG, columns
-from agent_etl.agents.rules.lexicon import BREAKS
+from agent_etl.agents.rules.lexicon import BREAKS, SMALL_NUMBERS
 from agent_etl.agents.rules.reading import Reading
 from agent_etl.agents.rules.scalars import NUMERIC
 from agent_etl.agents.rules.values import Period, ground_value
@@ -15,6 +15,9 @@ def take_number(r: Reading) -> Expr | None:
     start = r.cur.at
     minus = r.cur.take("-")
     token = r.cur.peek()
+    if token is not None and token.low in SMALL_NUMBERS and not minus:
+        r.cur.next()
+        return number(str(SMALL_NUMBERS[token.low]))
     if token is None or token.kind != "number":
         r.cur.at = start
         return None

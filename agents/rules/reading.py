@@ -46,7 +46,9 @@ class Reading:
         self.target_starts: dict[int, str] = {}
         self.echo: dict[int, str] = {}
         self.current: Source | None = None
+        self.operand: Expr | None = None
         self.place: str | None = None
+        self.places: set[str] = set()
         self.subjects: list[Source] = []
         self.converted: dict[Ref, str] = {}
 

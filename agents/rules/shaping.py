@@ -2,7 +2,6 @@
 
 from agent_etl.agents.rules.asking import Unclear
 from agent_etl.agents.rules.expressions import Expr, Ref, build, column, kind_of
-from agent_etl.agents.rules.filters import date_column
 from agent_etl.agents.rules.intent import Dedupe, Output, Source
 from agent_etl.agents.rules.lexicon import (
     ARTICLES,
@@ -13,6 +12,7 @@ from agent_etl.agents.rules.lexicon import (
     UNITS,
 )
 from agent_etl.agents.rules.names import slug, stems
+from agent_etl.agents.rules.periods import date_column
 from agent_etl.agents.rules.reading import Reading
 from agent_etl.agents.rules.scalars import take_suffixes
 

@@ -1,8 +1,9 @@
 """What a clause is about: `orders from 2024`, `customers: count`; and values used as adjectives."""
 
-from agent_etl.agents.rules.adjectives import take_adjective
-from agent_etl.agents.rules.filters import add_condition, read_anti
-from agent_etl.agents.rules.lexicon import ARTICLES, READ_VERBS
+from agent_etl.agents.rules.absence import read_anti
+from agent_etl.agents.rules.conditions import add_condition
+from agent_etl.agents.rules.lexicon import ARTICLES, READ_VERBS, WRITE_VERBS
+from agent_etl.agents.rules.qualities import take_quality
 from agent_etl.agents.rules.reading import Reading
 
 __all__ = ["read_subject"]
@@ -27,11 +28,12 @@ def read_subject(r: Reading) -> bool:
 
 
 def _adjective(r: Reading, start: int) -> bool:
-    r.cur.take_any(READ_VERBS | {"only", "keep", "list", "show"})
-    found = take_adjective(r)
+    r.cur.take_any(READ_VERBS | WRITE_VERBS | {"only", "keep", "list", "show", "for", "of", "find", "all"})
+    found = take_quality(r)
     if found is None:
         r.cur.at = start
         return False
     r.current = found[0]
     add_condition(r, found[1])
+    r.cur.take("only")
     return True

@@ -199,7 +199,7 @@ ROWS = [
      "SELECT o.*, region, country FROM {orders} o LEFT JOIN {customers} USING (customer_id)"),
     ("Read crm.customers, keep customer_id and uppercase full_name as name",
      "SELECT customer_id, upper(full_name) FROM {customers}"),
-    ("customers created before 2024", None),
+    ("customers created before 2024", "SELECT * FROM {customers} WHERE created_at < '2024-01-01'"),
 ]  # fmt: skip
 
 

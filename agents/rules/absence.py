@@ -1,0 +1,71 @@
+"""Rows that must have no partner in another table, or must have one."""
+
+from agent_etl.agents.rules.conditions import add_condition
+from agent_etl.agents.rules.expressions import Expr, build
+from agent_etl.agents.rules.intent import Edge, Source
+from agent_etl.agents.rules.lexicon import ARTICLES
+from agent_etl.agents.rules.reading import Reading
+from agent_etl.agents.rules.sources import named_table
+
+__all__ = ["apart", "clause_end", "missing", "read_anti"]
+
+_ABSENT = (
+    *("without any", "without", "with no", "with zero", "have no", "having no"),
+    *(f"{who} {verb}" for who in ("that", "which", "who") for verb in ("have no", "do not have any", "do not have")),
+    *(f"{who} {verb}" for who in ("that", "who") for verb in ("never placed", "have never placed", "never had")),
+    *(f"{who} {verb}" for who in ("that", "who") for verb in ("never made", "have not placed", "did not place")),
+)
+
+
+def read_anti(r: Reading, subject: Source | None = None) -> bool:
+    """`customers without orders`, `that have no payments`, `who never ordered`. Raises: Unclear."""
+    start = r.cur.at
+    if not r.cur.take(*_ABSENT):
+        return False
+    found = missing(r)
+    if found is not None:
+        add_condition(r, found)
+        return True
+    return apart(r, subject, start, keep=False)
+
+
+def missing(r: Reading) -> Expr | None:
+    """`without email`: a column that is null."""
+    at = r.cur.at
+    r.cur.skip(ARTICLES | {"any"})
+    entity = r.take_entity(least=0.86)
+    end = r.cur.at
+    r.cur.at = at
+    r.cur.skip(ARTICLES | {"any"})
+    found = r.take_column(least=0.9)
+    column = r.cur.low() in ("column", "columns", "field", "fields")
+    if found is None or column or (entity is not None and end >= r.cur.at):
+        r.cur.at = at
+        return None
+    return build("({} IS NULL)", found, kind="boolean")
+
+
+def apart(r: Reading, subject: Source | None, start: int, *, keep: bool) -> bool:
+    """The rows of the subject that have no partner in the table named here; with `keep` those that have one.
+
+    Raises: Unclear.
+    """
+    r.cur.skip(ARTICLES | {"any", "matching", "corresponding"})
+    other = r.take_entity(least=0.8) or named_table(r)
+    left = subject or r.current or next((source for source in r.sources if source != other), None)
+    unsaid = subject is None and start > 0 and r.cur.tokens[start - 1].text in (",", ";", ".", "and", "then")
+    if unsaid and len([source for source in r.sources if source != other]) > 1:
+        raise r.unknown(start, "which rows must have none? name their table", r.cur.at)
+    if other is None or left is None or left == other:
+        r.cur.at = max(r.cur.at, start + 1)
+        raise r.unknown(start, "what must be absent is neither a table in scope nor a column", clause_end(r))
+    r.intent.edges.append(Edge(left.alias, other.alias, (), "semi" if keep else "anti", r.phrase))
+    return True
+
+
+def clause_end(r: Reading) -> int:
+    """The token at which the clause ends: a comma, a semicolon, a full stop."""
+    at = r.cur.at
+    while at < len(r.cur.tokens) and r.cur.tokens[at].text not in (",", ";", "."):
+        at += 1
+    return at

@@ -1,0 +1,63 @@
+"""Periods of time as conditions, and the date that they are about."""
+
+from dataclasses import replace
+
+from agent_etl.agents.rules.expressions import Expr, build, column
+from agent_etl.agents.rules.literals import during
+from agent_etl.agents.rules.reading import Reading
+from agent_etl.agents.rules.values import take_period
+
+__all__ = ["date_column", "period_condition"]
+
+_TEMPORAL = frozenset({"date", "timestamp"})
+
+
+def date_column(r: Reading, start: int) -> Expr:
+    """The one date of the rows in question. Raises: Unclear when there are several or none."""
+    pools = [[r.current]] if r.current is not None else []
+    homes = {one.home for one in [*r.intent.measures, *r.prior.measures]}
+    if len(homes) == 1:
+        # `revenue per month`: the date of what is added up.
+        pools.append([source for source in r.sources if source.alias in homes])
+    pools.append(list(r.sources))
+    for pool in pools:
+        found = [
+            column(source.alias, one.name, one.type)
+            for source in pool
+            for one in source.table.columns
+            if column(source.alias, one.name, one.type).kind in _TEMPORAL
+        ]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            names = {r.label(ref): one for one in found for ref in one.refs()}
+            options = [(name, f"{name} ({one.kind})") for name, one in names.items()]
+            text = f"{r.cur.quote(start)!r} needs a date, and there are several. Which one?"
+            return names[r.asking.choose("date", r.cur.span(start), text, options)]
+    raise r.unknown(start, "no column in scope holds a date; text that looks like dates must be cast first")
+
+
+def period_condition(r: Reading, start: int) -> Expr | None:
+    """A period of the rows' only date, taken; None when none stands here. Raises: Unclear."""
+    r.cur.skip({"placed", "made", "dated"})
+    ranged = r.cur.take("between", "from")
+    if ranged and (first := take_period(r.cur)) is not None:
+        if r.cur.take("and", "to", "through", "until") and (last := take_period(r.cur)) is not None:
+            return during(date_column(r, start), replace(first, end=last.end))
+        r.cur.at = start
+    word = r.cur.take_any({"from", "in", "during", "for", "of", "since", "after", "before", "until", "through"})
+    if word is None:
+        return None
+    if word == "since" or word == "from":
+        r.cur.take("the")
+    r.cur.take("the year", "year", "the month of")
+    period = take_period(r.cur)
+    if period is None:
+        return None
+    when = date_column(r, start)
+    edges = {"since": (">=", period.start), "after": (">=", period.end), "before": ("<", period.start)}
+    edges |= {"until": ("<", period.end), "through": ("<", period.end)}
+    if word in edges:
+        sign, day = edges[word]
+        return build(f"({{}} {sign} DATE '{day.isoformat()}')", when, kind="boolean")
+    return during(when, period)
