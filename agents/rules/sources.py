@@ -6,7 +6,7 @@ from agent_etl.agents.rules.asking import Unclear
 from agent_etl.agents.rules.ground import WEAK, entity_score
 from agent_etl.agents.rules.intent import Source
 from agent_etl.agents.rules.landing import in_target
-from agent_etl.agents.rules.lexicon import ALL_VERBS, ARTICLES, READ_VERBS
+from agent_etl.agents.rules.lexicon import ALL_VERBS, ARTICLES, JOIN_VERBS, READ_VERBS
 from agent_etl.agents.rules.reading import Reading
 from agent_etl.engine.schema import Table
 
@@ -15,6 +15,8 @@ __all__ = ["find_sources", "named_table", "read_source", "same_place", "tables_n
 _NOUNS = frozenset(
     {"table", "tables", "file", "files", "csv", "dataset", "datasets", "parquet", "data", "rows", "json"}
 )
+_STOPS = frozenset({"(", ",", "-", ";", "."})
+_BOTH = frozenset({"append", "insert", "upsert", "merge", "export", "save", "dump", "store", "move", "persist"})
 _DATABASES = (".sqlite", ".sqlite3", ".db", ".duckdb")
 
 
@@ -56,7 +58,9 @@ def _mentioned(r: Reading, *, exact: bool) -> None:
                 found = tables_named(r, [token.text])
         else:
             words = [one.text for one in tokens[at : at + 2] if one.kind == "word"]
-            found = tables_named(r, words) or tables_named(r, words[:1])
+            place = next(iter(r.places)) if len(r.places) == 1 else None
+            found = tables_named(r, words, place) or tables_named(r, words[:1], place)
+            found = found or tables_named(r, words) or tables_named(r, words[:1])
         if len(found) == 1:
             r.add_source(found[0], listed=False)
         elif found and not exact and not any(source.table in found for source in r.sources):
@@ -115,31 +119,125 @@ def _choose(r: Reading, found: list[Table], at: tuple[int, int]) -> Table:
 
 
 def read_source(r: Reading) -> bool:
-    """`load A, B and C from D`, `from A and B`. Raises: Unclear for a name that no source holds."""
-    if _whole_place(r):
+    """`load A, B and C from D`, `from A and B`, `D: A`, `append A`. Raises: Unclear for a name that no source holds."""
+    if _whole_place(r) or _bare_file(r) or _written(r):
         return True
     if r.cur.low() in READ_VERBS | {"from", "using"}:
         return _list_here(r)
     # `rename a to b in orders.csv`
-    if r.cur.low() not in ("of", "in", "for", "using", "over"):
-        return False
-    token = r.cur.peek(1)
-    dotted = token is not None and "." in token.text and bool(r.request.catalogue.named(token.text))
-    return (dotted or r.cur.kind(1) == "place") and _list_here(r)
-
-
-def _whole_place(r: Reading) -> bool:
-    """`from chinook.sqlite` before the tables are named: they are looked for there."""
     start = r.cur.at
-    token = r.cur.peek(1)
-    database = token is not None and token.kind == "place" and (token.low.endswith(_DATABASES) or "://" in token.text)
-    if database and r.cur.low() in ("from", "in", "using"):
-        place = _place(r)
-        if place is not None and any(same_place(r, one.connection, place) for one in r.request.catalogue.tables):
-            r.place = place
+    if not r.cur.take("according to", "based on", "taken from", "coming from", "read from", "out of"):
+        if r.cur.low() not in ("of", "in", "for", "using", "over", "on"):
+            return False
+        r.cur.next()
+    r.cur.skip(ARTICLES | {"file", "table"})
+    token = r.cur.peek()
+    dotted = token is not None and "." in token.text and bool(r.request.catalogue.named(token.text))
+    if dotted or r.cur.kind() == "place":
+        r.cur.at -= 1
+        if _list_here(r):
             return True
     r.cur.at = start
     return False
+
+
+def _whole_place(r: Reading) -> bool:
+    """`from chinook.sqlite`, `of crm`, `ledger.duckdb accounts`: where the tables are, and perhaps which."""
+    start = r.cur.at
+    r.cur.take("from", "in", "using", "of", "out of", "load", "read", "use", "open", "on", "query", "copy", "take")
+    said = r.cur.at > start
+    r.cur.skip(ARTICLES | {"database", "file"} if said else ())
+    token = r.cur.peek()
+    database = token is not None and token.kind == "place" and (token.low.endswith(_DATABASES) or "://" in token.text)
+    named = said and token is not None and token.low in {one.lower() for one in r.request.catalogue.connections}
+    if token is None or not (database or named) or _beside_target(r, start):
+        r.cur.at = start
+        return False
+    place = token.text
+    if not any(same_place(r, one.connection, place) for one in r.request.catalogue.tables):
+        r.cur.at = start
+        return False
+    r.cur.next()
+    r.cur.skip({"database", "db", "connection"})
+    r.place = place
+    r.places.add(place.lower())
+    at = r.cur.at
+    r.cur.take("table", "tables", ":")
+    found = _items(r, place)
+    if not found:
+        r.cur.at = at
+    for first, last, words in found:
+        _register(r, words, place, (first, last))
+    return True
+
+
+def _beside_target(r: Reading, at: int) -> bool:
+    """The words belong to a destination: `into table x in y.sqlite`."""
+    tokens = r.cur.tokens
+    while at >= 0 and at < len(tokens):
+        if at in r.target_starts:
+            return True
+        if tokens[at].text in (",", ";", ".", ":", "(", ")"):
+            return False
+        at -= 1
+    return False
+
+
+def _items(r: Reading, place: str) -> list[tuple[int, int, list[str]]]:
+    """Names of tables right after the place that holds them."""
+    found: list[tuple[int, int, list[str]]] = []
+    while True:
+        before = r.cur.at
+        if found and not _comma(r):
+            return found
+        start = r.cur.at
+        words = r.words_ahead(3) if start not in r.target_starts else []
+        size = next((size for size in range(len(words), 0, -1) if tables_named(r, words[:size], place, 0.96)), 0)
+        if not size:
+            r.cur.at = before
+            return found
+        r.cur.at += size
+        found.append((start, r.cur.at, words[:size]))
+
+
+def _bare_file(r: Reading) -> bool:
+    """`(a.csv, b.csv)`, `…, a.csv`: a file that is read, by its name alone after a stop."""
+    start = r.cur.at
+    token = r.cur.peek()
+    if token is None or start in r.target_starts or not start or r.cur.tokens[start - 1].text not in _STOPS:
+        return False
+    dotted = token.kind == "word" and "." in token.text and bool(r.request.catalogue.named(token.text))
+    found = tables_named(r, [token.text]) if token.kind == "place" or dotted else []
+    if len(found) != 1 or r.cur.low(1) in JOIN_VERBS | {"left", "inner", "anti", "semi", "with"}:
+        return False
+    r.cur.next()
+    r.current = r.add_source(found[0], listed=True)
+    return True
+
+
+def _written(r: Reading) -> bool:
+    """`append orders.csv … to x`, `export customers … to y`: a verb of writing over what is read."""
+    start = r.cur.at
+    verb = r.cur.take_any(_BOTH)
+    if verb is None or start + 1 in r.target_starts:
+        r.cur.at = start
+        return False
+    r.cur.skip(ARTICLES | {"all", "every", "table", "file"})
+    token = r.cur.peek()
+    words = r.words_ahead(2)
+    named = token is not None and (token.kind == "place" or "." in token.text)
+    sizes = [size for size in range(len(words), 0, -1) if tables_named(r, words[:size], r.place, 0.96)]
+    said = [token.text] if named and token is not None else words[: sizes[0]] if sizes else []
+    found = tables_named(r, said, r.place) if said else []
+    if len(found) != 1 or r.cur.at in r.target_starts or r.cur.low(len(said)) in ("and", ",", "with", "by", "on"):
+        r.cur.at = start
+        return False
+    r.cur.at += len(said)
+    r.current = r.add_source(found[0], listed=True)
+    place = _place(r) if not named else None
+    if place is not None:
+        r.place = place
+    return True
 
 
 def _list_here(r: Reading) -> bool:

@@ -75,7 +75,10 @@ def _mode(r: Reading, verbs: list[str], start: int) -> Mode | None:
     """The mode that the verb states; a bare `into` takes the verb that governs it."""
     if not verbs:
         # The nearest verb: `load a into b` adds, `load a and sum b into c` makes a table.
-        verbs = [token.low for token in r.cur.tokens[:start] if token.low in _WRITES | ALL_VERBS][-1:]
+        said = [token.low for token in r.cur.tokens[:start] if token.low in _WRITES | ALL_VERBS]
+        # `append a, sort it by b, into c`: nothing but the first verb says how.
+        stated = [verb for verb in said if verb in APPEND_VERBS | {"upsert", "upserting"} and not r.intent.targets]
+        verbs = said[-1:] + stated[-1:]
     for verb in verbs:
         if verb in MERGE_VERBS:
             return "merge"
