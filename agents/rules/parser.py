@@ -19,6 +19,7 @@ from agent_etl.agents.rules.lexicon import ALL_VERBS, SEPARATORS
 from agent_etl.agents.rules.naming import read_naming, read_rounding
 from agent_etl.agents.rules.outputs import read_outputs
 from agent_etl.agents.rules.partners import read_partners
+from agent_etl.agents.rules.presence import read_presence
 from agent_etl.agents.rules.reading import Prior, Reading
 from agent_etl.agents.rules.shaping import read_cast, read_convert, read_dedupe, read_drop, read_rename
 from agent_etl.agents.rules.sorting import read_limit, read_sort
@@ -49,6 +50,7 @@ _PRODUCTIONS: tuple[Callable[[Reading], bool], ...] = (
     read_cast,
     read_convert,
     read_attach,
+    read_presence,
     read_anti,
     read_having,
     read_filter,
