@@ -55,7 +55,7 @@ def _limits(step: Transform, query: exp.Query, grain: Grain) -> Iterator[Finding
         order = node.args.get("order")
         if order is None:
             message = f"{text_of(limit).lower()} without an order keeps whichever rows come first"
-            yield Finding("risk", "arbitrary_rows", step.name, message, "add ORDER BY, or drop the limit", "sql")
+            yield Finding("note", "arbitrary_rows", step.name, message, "add ORDER BY, or drop the limit", "sql")
         elif node is query and not _total(step, node, order, grain):
             keys = ", ".join(text_of(item) for item in order.expressions)
             message = f"rows with equal {keys} at the limit are kept or left out by chance"
@@ -83,10 +83,10 @@ def _orders(step: Transform, query: exp.Query) -> Iterator[Finding]:
             if node.alias:
                 continue  # a named window says its order elsewhere
             message = f"{text_of(node)} numbers rows in no order: which one is first is left to chance"
-            yield Finding("risk", "arbitrary_rows", step.name, message, "add ORDER BY to the window", "sql")
+            yield Finding("note", "arbitrary_rows", step.name, message, "add ORDER BY to the window", "sql")
         elif isinstance(node, exp.Distinct) and node.args.get("on") and not _ordered(node):
             message = "DISTINCT ON without an order keeps whichever row comes first"
-            yield Finding("risk", "arbitrary_rows", step.name, message, "add ORDER BY", "sql")
+            yield Finding("note", "arbitrary_rows", step.name, message, "add ORDER BY", "sql")
         elif isinstance(node, _IN_ORDER) and not _sorted(node):
             message = f"{text_of(node)} depends on the order in which rows come"
             yield Finding("note", "order_dependent", step.name, message, "add ORDER BY inside it", "sql")
