@@ -1,5 +1,6 @@
 """The extract agent proves that a plan's sources are there and are what the plan was made for."""
 
+from agent_etl.agents.places import unknown_connection
 from agent_etl.agents.workbench import Workbench
 from agent_etl.engine.complaints import nearest
 from agent_etl.engine.errors import UsageError
@@ -33,11 +34,7 @@ def _missing(step: Extract, workbench: Workbench) -> list[Finding]:
     try:
         workbench.connections[step.source]
     except UsageError as error:
-        valid = workbench.connections.names()
-        near = nearest(step.source, valid)
-        hint = f"nearest: {', '.join(near)}" if near else f"valid are {', '.join(valid)}"
-        message = f"no connection is named {error.fields.get('name', step.source)}"
-        return [Finding("error", "unknown_connection", step.name, message, hint, "source")]
+        return [unknown_connection(step.name, "source", step.source, error, workbench.connections.names())]
     known = [table.dataset for table in workbench.catalogue.tables if table.connection == step.source]
     near = nearest(step.dataset, known)
     hint = f"nearest: {', '.join(near)}" if near else f"there are {', '.join(known[:12])}" if known else ""

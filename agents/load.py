@@ -3,14 +3,16 @@
 from collections import Counter
 from dataclasses import dataclass
 
+from agent_etl.agents.places import unknown_connection
 from agent_etl.agents.workbench import Workbench
 from agent_etl.engine.bind import Binding
 from agent_etl.engine.complaints import nearest
-from agent_etl.engine.errors import Terminal, UsageError
+from agent_etl.engine.errors import SettingsError, Terminal, UsageError
 from agent_etl.engine.goal import Finding
 from agent_etl.engine.plan import Load, Plan
 from agent_etl.engine.ports import Capabilities, Connection
 from agent_etl.engine.schema import Column, Table
+from agent_etl.engine.security.secrets import redact
 from agent_etl.tools.measure import capabilities, existing, fits, format_of, target_duplicates, writable
 
 __all__ = ["prove"]
@@ -46,13 +48,9 @@ def prove(plan: Plan, workbench: Workbench) -> tuple[Finding, ...]:
 
 
 def _unusable(step: Load, error: UsageError, workbench: Workbench) -> Finding:
-    valid = workbench.connections.names()
-    near = nearest(step.target, valid)
-    hint = f"nearest: {', '.join(near)}" if near else f"valid are {', '.join(valid)}"
-    if "valid" in error.fields:
-        message = f"no connection is named {error.fields.get('name', step.target)}"
-        return Finding("error", "unknown_connection", step.name, message, hint, "target")
-    message = f"{step.target} cannot be written: {error.message[:1].lower()}{error.message[1:]}"
+    if isinstance(error, SettingsError):
+        return unknown_connection(step.name, "target", step.target, error, workbench.connections.names())
+    message = f"{redact(step.target)} cannot be written: {error.message[:1].lower()}{error.message[1:]}"
     return Finding("error", "not_a_target", step.name, message, error.hint, "target")
 
 

@@ -160,7 +160,7 @@ def _value(question: Question, given: str) -> str:
 
 def finding_failure(finding: Finding, plan: Plan) -> StepFailure:
     """A finding that stops the run, as a failure that a repair may answer."""
-    fields: dict[str, object] = dict(finding.evidence)
+    fields: dict[str, object] = {name: value for name, value in finding.evidence if value}
     if finding.field:
         fields.setdefault("field", finding.field)
     return StepFailure(

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from agent_etl.engine import yaml12
 from agent_etl.engine.errors import PlanError
+from agent_etl.engine.security.secrets import redact
 
 __all__ = ["Check", "Extract", "Load", "Plan", "Step", "Transform"]
 
@@ -113,6 +114,14 @@ class Plan(_Part):
     transforms: tuple[Transform, ...] = ()
     loads: tuple[Load, ...]
     checks: tuple[Check, ...] = ()
+
+    @model_validator(mode="after")
+    def _holds_no_password(self) -> "Plan":
+        places = [(step.name, step.source) for step in self.extracts]
+        for name, place in (*places, *((step.name, step.target) for step in self.loads)):
+            if redact(place) != place:
+                raise ValueError(f"step {name!r} holds a password in a URL: name a connection, or write ${{NAME}}")
+        return self
 
     @model_validator(mode="after")
     def _names_hold(self) -> "Plan":

@@ -29,17 +29,17 @@ class Node(Protocol):
 def node(phase: str, act: Act) -> Node:
     """The node that does `phase`.
 
-    The caller's own mistakes (UsageError) and defects are raised; any other typed error becomes a failure in the
-    state, which goes to repair.
+    What the orchestrator cannot take from its caller (UsageError) and defects are raised; any other typed error
+    becomes a failure in the state, which goes to repair.
     """
 
     def run(state: State, *, runtime: Runtime[RunContext]) -> Update:
         with entered(runtime.context, state["run_id"]) as session:
             try:
                 return act(session, state)
-            except UsageError:
-                raise
             except AgentEtlError as error:
+                if isinstance(error, UsageError) and AGENT[phase] == "orchestrator":
+                    raise
                 return failed(session, phase, error)
 
     run.__name__ = phase
@@ -47,7 +47,7 @@ def node(phase: str, act: Act) -> Node:
 
 
 def failed(session: Session, phase: str, error: AgentEtlError) -> Update:
-    """The update for a phase that failed as a whole."""
-    failure = StepFailure.of(phase, AGENT[phase], error)
-    session.tell("task_failed", phase, code=failure.code, message=failure.message)
+    """The update for a phase that failed as a whole, at the step that the error names when it names one."""
+    failure = StepFailure.of(str(error.fields.get("step") or phase), AGENT[phase], error)
+    session.tell("task_failed", failure.step, code=failure.code, message=failure.message)
     return {"phase": "repair", "origin": phase, "failure": session.archive.save_failure(failure)}

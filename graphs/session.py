@@ -171,13 +171,11 @@ class Session:
         return tuple(task for task in every if task.kind == kind)
 
     def run_task(self, plan_hash: str, step: str) -> str:
-        """Run one task; the id of its failure, empty when it is done. Raises: UsageError."""
+        """Run one task; the id of its failure, empty when it is done."""
         executor = self._executor(plan_hash)
         task = next(task for task in self._once("tasks", plan_hash, executor.tasks) if task.name == step)
         try:
             run_task.by(self.recorder(task.kind))(executor, task)
-        except UsageError:
-            raise
         except AgentEtlError as error:
             return self.archive.save_failure(StepFailure.of(step, task.kind, error))
         return ""
@@ -208,7 +206,10 @@ class Session:
         """The corrections that the planner knows and that pass the checks themselves, best first."""
         self._look_again()
         plan = self.plan(plan_hash)
-        bench = self._bench(plan)
+        try:
+            bench = self._bench(plan)
+        except Terminal:
+            return ()  # a source that cannot even be looked at is mended by a person
         steps = {step.name: step for step in plan.steps()}
         step = steps.get(failure.step)
         source = self._source_now(step) if isinstance(step, Extract | Load) else None
@@ -225,9 +226,12 @@ class Session:
             return False
 
     def _source_now(self, step: Extract | Load) -> Table | None:
-        if isinstance(step, Load):
-            return self.connections[step.target].target().existing(step.table)
-        return describe_source.by(self.recorder("extract"))(step, self.connections)
+        try:
+            if isinstance(step, Load):
+                return self.connections[step.target].target().existing(step.table)
+            return describe_source.by(self.recorder("extract"))(step, self.connections)
+        except Terminal:
+            return None
 
     # What is told
 

@@ -35,8 +35,9 @@ def survey(goal: str, connections: Connections) -> Catalogue:
 @verb(Effect.READ)
 def describe_source(step: Extract, connections: Connections) -> Table | None:
     """The step's source as it is now, read by its own options; None when it is not there."""
+    connection = _connected(connections, step.source)
     try:
-        return connections[step.source].source().describe(step.dataset, step.options or None)
+        return connection.source().describe(step.dataset, step.options or None) if connection else None
     except NotFound:
         return None
 
@@ -45,22 +46,40 @@ def describe_source(step: Extract, connections: Connections) -> Table | None:
 def describe_plan_sources(plan: Plan, connections: Connections, base: Catalogue | None = None) -> Catalogue:
     """The catalogue with the plan's sources as they are now, under the plan's own names of them, added to `base`.
 
-    Raises: SettingsError, ReadError, ConnectionLost.
+    A source or target that no connection is named as is left out: the agents say so. Raises: SettingsError for a
+    connection that cannot be used, ReadError, ConnectionLost.
     """
     base = base or Catalogue(())
     tables = {(table.connection, table.dataset): table for table in base.tables}
     kinds, missing = dict(base.connections), list(base.missing)
     for step in plan.extracts:
-        found = describe_source(step, connections)
-        kinds[step.source] = connections[step.source].kind
+        try:
+            found = describe_source(step, connections)
+        except AgentEtlError as error:
+            error.fields = {"step": step.name, "dataset": step.dataset, **error.fields}
+            raise
+        kinds |= _kind(connections, step.source)
         if found is None:
             tables.pop((step.source, step.dataset), None)
             missing.append(step.dataset)
         else:
             tables[step.source, step.dataset] = replace(found, connection=step.source, dataset=step.dataset)
     for load in plan.loads:
-        kinds[load.target] = connections[load.target].kind
+        kinds |= _kind(connections, load.target)
     return replace(base, tables=tuple(tables.values()), connections=kinds, missing=tuple(dict.fromkeys(missing)))
+
+
+def _connected(connections: Connections, name: str) -> Connection | None:
+    """The connection of that name, URL or path; None when there is none."""
+    try:
+        return connections[name]
+    except UsageError:
+        return None
+
+
+def _kind(connections: Connections, name: str) -> dict[str, str]:
+    connection = _connected(connections, name)
+    return {name: connection.kind} if connection else {}
 
 
 class _Survey:

@@ -25,6 +25,14 @@ transforms: [{name: totals, sql: "SELECT region, sum(amount) AS total FROM sales
 checks: [{name: filled, on: totals, kind: not_null, columns: [region]}]
 loads: [{name: load, from: totals, target: warehouse, table: totals, mode: replace}]
 """
+JOINED = """
+name: managed
+extracts: [{name: sales, source: here, dataset: sales.csv}, {name: regions, source: here, dataset: regions.csv}]
+transforms:
+- {name: few, sql: "SELECT DISTINCT * FROM sales WHERE amount > 5"}
+- {name: managed, sql: "SELECT few.id, regions.manager FROM few JOIN regions ON few.region = regions.region"}
+loads: [{name: load, from: managed, target: warehouse, table: managed, mode: replace}]
+"""
 AMBIGUOUS = (
     "Load orders.csv and customers.csv, join them on customer_id, compute the total amount per region "
     "and replace totals"
@@ -305,3 +313,40 @@ def test_the_catalogue_goal(shared_data: Path, home: Path, tmp_path: Path) -> No
     found = rows(home, "SELECT * FROM artist_catalogue")
     assert sorted(found) == sorted(by_hand)
     assert [row[3] for row in found] == [row[3] for row in by_hand]
+
+
+def test_rows_that_a_join_leaves_out_are_told_and_not_asked_about(home: Path, tmp_path: Path) -> None:
+    """Under the default policy a lossy join runs through, and the report counts what it left out."""
+    (tmp_path / "sales.csv").write_text(SALES)
+    (tmp_path / "regions.csv").write_text("region,manager\nnorth,ann\n")
+    run = run_pipeline(Plan.parse(JOINED))
+    assert run.status == "succeeded", run.report()
+    assert "up to 1 of 3 rows of sales have no partner in regions and are left out" in run.report()
+
+
+@pytest.mark.parametrize(("place", "value"), [("source", "her"), ("target", "warehose"), ("source", "ftp://a/b")])
+def test_a_plan_that_names_no_connection_fails_with_the_valid_names(plan: Plan, place: str, value: str) -> None:
+    """An unknown source or target ends the run as failed, saying what would be valid, and nothing is written."""
+    part = "extracts" if place == "source" else "loads"
+    (step,) = getattr(plan, part)
+    run = run_pipeline(plan.model_copy(update={part: (step.model_copy(update={place: value}),)}))
+    assert run.status == "failed"
+    assert run.failure is not None
+    assert (run.failure.step, run.failure.code) == (step.name, "unknown_connection")
+    assert "warehouse" in run.failure.hint or "sqlite" in run.failure.hint
+    assert run.tasks == ()
+
+
+def test_an_unset_variable_fails_the_run_at_its_step(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection whose secret is not set fails the step that needs it; once it is set, the run is resumed."""
+    connections = {"shop": "sqlite:///${SHOP_FILE}"}
+    (step,) = plan.extracts
+    wrong = plan.model_copy(update={"extracts": (step.model_copy(update={"source": "shop", "dataset": "sales"}),)})
+    with closing(sqlite3.connect("shop.sqlite")) as shop:
+        shop.executescript("CREATE TABLE sales (id INT, region TEXT, amount INT); INSERT INTO sales VALUES (1, 'n', 5)")
+    run = run_pipeline(wrong, connections=connections)
+    assert run.status == "failed"
+    assert run.failure is not None
+    assert "SHOP_FILE" in run.report()
+    monkeypatch.setenv("SHOP_FILE", "shop.sqlite")
+    assert resume_pipeline(run.run_id).status == "succeeded"
