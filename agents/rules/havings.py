@@ -1,9 +1,8 @@
 """Conditions on groups: `holders with 2 or more bookings`, `at least two films`, `only those above 100`."""
 
 from agent_etl.agents.rules.comparisons import take_comparison
-from agent_etl.agents.rules.conditions import take_condition, take_count_condition
+from agent_etl.agents.rules.conditions import add_condition, take_condition, take_count_condition
 from agent_etl.agents.rules.expressions import Expr, build
-from agent_etl.agents.rules.filters import add_condition
 from agent_etl.agents.rules.intent import GroupKey
 from agent_etl.agents.rules.lexicon import ARTICLES
 from agent_etl.agents.rules.literals import take_number

@@ -178,7 +178,7 @@ def _aggregate(r: Reading, func: str, inner: Expr, start: int) -> Expr:
 
 def _aggregated(r: Reading, start: int) -> list[tuple[Expr, tuple[str, ...]]]:
     """`total amount`, `sum of amount`, `min, max and average price`, `latest order date`."""
-    if r.cur.low() in DATE_ONLY | NUMBER_ONLY and _exact_column(r):
+    if r.cur.low() in DATE_ONLY | NUMBER_ONLY and (_exact_column(r) or _letters(r)):
         return []
     funcs = _functions(r)
     if not funcs:
@@ -212,6 +212,11 @@ def _exact_column(r: Reading) -> bool:
             r.cur.at = start
             return True
     return False
+
+
+def _letters(r: Reading) -> bool:
+    """`first 3 letters of code`: a part of a text."""
+    return any(r.cur.low(ahead) in ("letter", "letters", "character", "characters", "chars") for ahead in (1, 2))
 
 
 def _functions(r: Reading) -> list[str]:

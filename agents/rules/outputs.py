@@ -1,10 +1,10 @@
 """The columns of a result: measures, chosen columns, derived columns, with their units, rounding and names."""
 
-from agent_etl.agents.rules.asking import Unclear
 from agent_etl.agents.rules.expressions import Expr, Ref
+from agent_etl.agents.rules.formulas import take_definition
 from agent_etl.agents.rules.groups import add_grain, read_group
 from agent_etl.agents.rules.intent import Output
-from agent_etl.agents.rules.lexicon import ALL_VERBS, ARTICLES, BREAKS, COMPUTE_VERBS, GRAIN_ADJECTIVES
+from agent_etl.agents.rules.lexicon import ALL_VERBS, ARTICLES, COMPUTE_VERBS, GRAIN_ADJECTIVES
 from agent_etl.agents.rules.measures import take_measures
 from agent_etl.agents.rules.names import slug
 from agent_etl.agents.rules.naming import take_names
@@ -14,7 +14,10 @@ from agent_etl.agents.rules.scalars import take_scalar, take_suffixes
 
 __all__ = ["read_item", "read_outputs"]
 
-_ADD = ("add a column called", "add a column named", "add a column", "add column", "add the column", "add", "derive")
+_ADD = (
+    *("add a column called", "add a column named", "add a column", "add column", "add the column", "add a flag"),
+    *("add a new column called", "add a new column named", "add a new column", "add new column", "add", "derive"),
+)
 _COLUMNS = ("columns", "column", "fields", "field", "the columns", "the column", "the fields", "following columns")
 
 
@@ -78,7 +81,7 @@ def read_item(r: Reading) -> bool:
 
 def _item(r: Reading, *, adds: bool, verb: bool) -> bool:
     start = r.cur.at
-    defined = _definition(r)
+    defined = take_definition(r)
     if defined is not None:
         name, value = defined
         value = take_suffixes(r, value)
@@ -92,35 +95,23 @@ def _item(r: Reading, *, adds: bool, verb: bool) -> bool:
         if adjective is not None:
             _adjective(r, adjective, found)
         return True
-    if adjective is not None or not verb:
+    if adjective is not None:
         r.cur.at = start
         return False
-    return _plain(r, start, adds=adds)
+    return _plain(r, start, adds=adds) if verb else _computed(r, start)
 
 
-def _definition(r: Reading) -> tuple[str, Expr] | None:
-    """`margin = unit_price - cost`, `total as quantity * unit_price`."""
-    start = r.cur.at
-    r.cur.skip(ARTICLES)
-    token = r.cur.peek()
-    if token is None or token.kind not in ("word", "string") or r.cur.low(1) not in ("=", "as", ":"):
-        r.cur.at = start
-        return None
-    sign = r.cur.low(1)
-    if sign != "=" and token.low in BREAKS:
-        r.cur.at = start
-        return None
-    r.cur.at += 2
-    try:
-        found = take_measures(r) or [(one, ()) for one in [take_scalar(r)] if one is not None]
-    except Unclear:
-        if sign == "=":
-            raise
-        found = []
-    if len(found) != 1 or (sign != "=" and found[0][0].sole is not None):
-        r.cur.at = start
-        return None
-    return (token.text if token.kind == "string" or "_" in token.text else slug(token.text)), found[0][0]
+def _computed(r: Reading, start: int) -> bool:
+    """`unit_price * quantity as total`, without a verb: an expression that the goal names."""
+    value = take_scalar(r) if r.cur.kind() in ("word", "string", "number", "punct") else None
+    if value is not None and value.sole is None and value.refs() and not value.measures():
+        value = take_suffixes(r, value)
+        names = _named(r)
+        if names:
+            r.intent.outputs.append(Output(names[0], value, r.phrase, (names[0],), derived=True, named=True))
+            return True
+    r.cur.at = start
+    return False
 
 
 def _measured(r: Reading, found: list[tuple[Expr, tuple[str, ...]]], start: int) -> None:

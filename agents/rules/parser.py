@@ -5,9 +5,10 @@ from collections.abc import Callable
 from agent_etl.agents.planner import PlanRequest
 from agent_etl.agents.rules.absence import read_anti
 from agent_etl.agents.rules.asking import Asking, Unclear
-from agent_etl.agents.rules.choosing import read_choice
+from agent_etl.agents.rules.choosing import read_choice, read_left_out
 from agent_etl.agents.rules.cursor import Cursor
 from agent_etl.agents.rules.filters import read_bracket, read_filter, read_period
+from agent_etl.agents.rules.formulas import read_flag, read_formula
 from agent_etl.agents.rules.groups import read_group
 from agent_etl.agents.rules.havings import read_having
 from agent_etl.agents.rules.hints import read_hint
@@ -32,6 +33,7 @@ from agent_etl.agents.rules.words import tokenize
 __all__ = ["read_goal"]
 
 _PRODUCTIONS: tuple[Callable[[Reading], bool], ...] = (
+    read_formula,
     read_period,
     read_source,
     read_dedupe,
@@ -49,6 +51,7 @@ _PRODUCTIONS: tuple[Callable[[Reading], bool], ...] = (
     read_rename,
     read_cast,
     read_convert,
+    read_left_out,
     read_attach,
     read_presence,
     read_anti,
@@ -57,6 +60,7 @@ _PRODUCTIONS: tuple[Callable[[Reading], bool], ...] = (
     read_drop,
     read_group,
     read_choice,
+    read_flag,
     read_outputs,
     read_subject,
 )
@@ -91,15 +95,28 @@ def _pass(
     find_sources(r)
     _missing(r)
     starts: list[int] = []
+    items = 0
     while True:
         cur.skip(SEPARATORS | {"(", ")"})
         if cur.done:
             break
+        if _numbered(r, items + 1):
+            items += 1
+            continue
         start = cur.at
         r.phrase = len(starts)
         starts.append(start)
         _one(r, start)
     return r, _clauses(r, starts)
+
+
+def _numbered(r: Reading, number: int) -> bool:
+    """`1.`, `2)` before a step of the goal, in order, passed over."""
+    token = r.cur.peek()
+    if token is None or token.kind != "number" or token.text != str(number) or r.cur.low(1) not in (".", ")"):
+        return False
+    r.cur.at += 2
+    return True
 
 
 def _missing(r: Reading) -> None:

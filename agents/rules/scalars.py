@@ -1,27 +1,33 @@
-"""Scalar expressions in words: arithmetic, date parts, text functions, rounding and units."""
+"""Scalar expressions in words: arithmetic, percentages, differences of days, rounding and units."""
+
+from decimal import Decimal
 
 from agent_etl.agents.rules.expressions import Expr, build, number
-from agent_etl.agents.rules.lexicon import ARTICLES, ROUND_VERBS, SMALL_NUMBERS, UNIT_FAMILIES, UNITS
+from agent_etl.agents.rules.functions import NUMERIC, grain, require, take_function, take_text
+from agent_etl.agents.rules.lexicon import ROUND_VERBS, SMALL_NUMBERS, UNIT_FAMILIES, UNITS
 from agent_etl.agents.rules.names import singular, stems
 from agent_etl.agents.rules.reading import Reading
 
 __all__ = ["NUMERIC", "convert", "grain", "require", "rounded", "take_places", "take_scalar", "take_suffixes"]
 
-NUMERIC = frozenset({"integer", "number"})
-_TEXT = {"uppercase": "upper", "upper": "upper", "uppercased": "upper", "lowercase": "lower", "lower": "lower"}
-_TEXT |= {"lowercased": "lower", "trimmed": "trim", "trim": "trim", "upper-case": "upper", "lower-case": "lower"}
-_PARTS = {"year": "year", "day": "day", "hour": "hour", "minute": "minute", "weekday": "isodow", "quarter": "quarter"}
 _SUM = {"+": "+", "plus": "+", "-": "-", "minus": "-"}
+_SHARES = {**_SUM, "including": "+", "incl": "+", "less": "-"}
 _PRODUCT = {"*": "*", "times": "*", "multiplied": "*", "/": "/", "divided": "/"}
 
 
 def take_scalar(r: Reading, *, owner: str | None = None) -> Expr | None:
     """An expression over columns and numbers, taken; None (and the cursor back) when none stands here."""
     start = r.cur.at
-    left = _product(r, owner)
-    while left is not None and (sign := _operator(r, _SUM)):
-        before = r.cur.at - 1
-        right = _product(r, owner)
+    left = _product(r, owner) or _opening_text(r)
+    while left is not None:
+        share = _share(r) if left.refs() and left.kind in NUMERIC else None
+        if share is not None:
+            left = build(f"({{}} * {share})", left, kind="number", unit=left.unit)
+            continue
+        before, sign = r.cur.at, _operator(r, _SUM)
+        if sign is None:
+            break
+        right = (take_text(r) if left.kind == "text" else None) or _product(r, owner)
         if right is None:
             r.cur.at = before
             break
@@ -29,6 +35,31 @@ def take_scalar(r: Reading, *, owner: str | None = None) -> Expr | None:
     if left is None:
         r.cur.at = start
     return left
+
+
+def _opening_text(r: Reading) -> Expr | None:
+    """`'Mr ' + name`: a text before what it is joined to."""
+    start = r.cur.at
+    found = take_text(r)
+    if found is None or r.cur.low() not in _SUM:
+        r.cur.at = start
+        return None
+    return found
+
+
+def _share(r: Reading) -> str | None:
+    """`plus 20 %`, `including 20 % tax`, `less 5 %`: what the value before is multiplied with."""
+    start = r.cur.at
+    sign = r.cur.take_any(_SHARES)
+    token = r.cur.peek()
+    if sign is not None and token is not None and token.kind == "number":
+        r.cur.next()
+        if r.cur.take("%", "percent") and r.cur.low() != "of":
+            r.cur.take("tax", "vat", "discount", "sales tax")
+            part = Decimal(token.text) / 100
+            return format(1 + part if _SHARES[sign] == "+" else 1 - part, "f")
+    r.cur.at = start
+    return None
 
 
 def _operator(r: Reading, words: dict[str, str]) -> str | None:
@@ -59,9 +90,13 @@ def _product(r: Reading, owner: str | None) -> Expr | None:
 
 def _arithmetic(r: Reading, start: int, left: Expr, sign: str, right: Expr) -> Expr:
     both = (left.kind, right.kind)
+    if sign == "+" and both == ("text", "text"):
+        return build("({} || {})", left, right, kind="text")
+    if sign == "-" and both == ("date", "date"):
+        return build("date_diff('day', {}, {})", right, left, kind="integer", unit="day")
     if sign == "-" and set(both) <= {"date", "timestamp"}:
         raise r.unknown(
-            start, "differences of dates are not supported; name the unit's columns or load them as they are"
+            start, "a difference of times has no plain unit: whole days, or hours and minutes? load them as they are"
         )
     for side in (left, right):
         if side.kind not in NUMERIC:
@@ -84,7 +119,7 @@ def _factor(r: Reading, owner: str | None) -> Expr | None:
             return inner
         r.cur.at = start
         return None
-    found = _function(r, owner)
+    found = take_function(r, lambda reading: take_scalar(reading, owner=owner))
     if found is not None:
         return found
     r.cur.at = start
@@ -100,76 +135,6 @@ def _number(r: Reading, owner: str | None) -> Expr | None:
         r.cur.at = start - 1
         return None
     return number(token.text)
-
-
-def _function(r: Reading, owner: str | None) -> Expr | None:
-    word = r.cur.low()
-    if r.cur.kind() != "word":
-        return None
-    if word in _TEXT:
-        return _text_function(r, _TEXT[word], owner)
-    if word in _PARTS or word in ("month", "week", "date"):
-        return _part(r, word, owner)
-    return None
-
-
-def _text_function(r: Reading, name: str, owner: str | None) -> Expr | None:
-    start = r.cur.at
-    r.cur.next()
-    closing = r.cur.take("(")
-    r.cur.skip(ARTICLES | {"of"})
-    inner = take_scalar(r, owner=owner)
-    if inner is None or inner.kind != "text" or (closing and not r.cur.take(")")):
-        r.cur.at = start
-        return None
-    return build(name + "({})", inner, kind="text")
-
-
-def _part(r: Reading, word: str, owner: str | None) -> Expr | None:
-    """`year of order_date`, `year(order_date)`."""
-    start = r.cur.at
-    r.cur.next()
-    closing = r.cur.take("(")
-    if not closing and not r.cur.take("of"):
-        r.cur.at = start
-        return None
-    inner = r.take_column(owner=owner, want=frozenset({"date", "timestamp"}))
-    if inner is None or (closing and not r.cur.take(")")):
-        r.cur.at = start
-        return None
-    require(r, inner, frozenset({"date", "timestamp"}), start, f"the {word}")
-    if word == "date":
-        return build("CAST({} AS DATE)", inner, kind="date")
-    if word in ("month", "week"):
-        answer = r.asking.choose(
-            "part",
-            r.cur.span(start),
-            f"Is {r.cur.quote(start)!r} the {word}'s number in the year or its first day?",
-            [("number", f"the number of the {word}"), ("start", f"the first day of the {word}, as a date")],
-        )
-        if answer == "start":
-            return grain(inner, word)
-    return build(f"extract({_PARTS.get(word, word)} FROM {{}})", inner, kind="integer")
-
-
-def grain(inner: Expr, word: str) -> Expr:
-    """A date cut to its year (a number), or to the first day of its quarter, month, week, or to the day or hour."""
-    if word == "year":
-        return build("extract(year FROM {})", inner, kind="integer")
-    if word == "hour":
-        return build("date_trunc('hour', {})", inner, kind="timestamp")
-    if word == "day":
-        return inner if inner.kind == "date" else build("CAST({} AS DATE)", inner, kind="date")
-    return build(f"CAST(date_trunc('{word}', {{}}) AS DATE)", inner, kind="date")
-
-
-def require(r: Reading, found: Expr, kinds: frozenset[str], start: int, purpose: str) -> None:
-    """Refuse when the expression's kind does not serve. Raises: Unclear."""
-    if found.kind not in kinds:
-        need = " or ".join(sorted(kinds))
-        raise r.unknown(
-            start, f"{purpose} needs a column of kind {need}, and this one holds {found.kind}; cast it first"
-        )
 
 
 def take_suffixes(r: Reading, value: Expr) -> Expr:
