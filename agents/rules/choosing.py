@@ -1,19 +1,32 @@
 """Columns chosen for rows: `columns a, b`, `save a and b to t`, `with a, b and c` or `(a, b)` after a destination."""
 
+from agent_etl.agents.rules.expressions import Ref
 from agent_etl.agents.rules.lexicon import ALL_VERBS, ARTICLES, BREAKS
 from agent_etl.agents.rules.names import stems
 from agent_etl.agents.rules.outputs import read_item
 from agent_etl.agents.rules.reading import Reading
 
-__all__ = ["read_choice"]
+__all__ = ["read_choice", "read_left_out"]
 
 _SAID = (
     *("output columns", "result columns", "the columns", "columns", "with the columns", "with columns", "with column"),
     *("only the columns", "just the columns", "keeping only the columns", "output the columns", "fields", "column"),
 )
-_OPENERS = ("with only", "with just", "keeping only", "keeping just", "keeping", "showing", "with", "output", "only", "just")
+_OPENERS = (
+    "with only",
+    "with just",
+    "keeping only",
+    "keeping just",
+    "keeping",
+    "showing",
+    "with",
+    "output",
+    "only",
+    "just",
+)
 _VERBS = frozenset({"write", "save", "store", "export", "put", "list", "give", "output", "load", "append", "insert"})
 _VERBS |= {"upsert", "merge", "show", "return", "dump", "select", "report", "get", "land", "persist", "send"}
+_WITHOUT = ("but not", "but without", "but", "except for", "except", "without", "excluding", "minus", "omitting")
 _AND = (", and", "and", ",", "&", "+", "plus")
 _ENDS = frozenset({"", ",", ";", ".", ")", "->", ":", "!", "?", "-", "sorted", "ordered"})
 _AFTER = frozenset({",", ";", ".", "(", ":", "-", "->", "?"})
@@ -29,11 +42,14 @@ def read_choice(r: Reading) -> bool:
     if said:
         r.cur.take("are", ":")
         found = _list(r)
+        if not found and r.cur.tokens[r.cur.at - 1].low != "columns":
+            r.cur.at = start
+            return False
         if not found:
             raise r.unknown(start, "no column of that name is in scope", min(r.cur.at + 1, len(r.cur.tokens)))
     elif r.cur.take(*_OPENERS):
         found = _list(r) and (_ends(r) or _lands(r))
-    elif r.cur.take_any(_VERBS):
+    elif r.cur.take("i need", "i want", "we need", "we want", "i would like") or r.cur.take_any(_VERBS):
         r.cur.take("only", "just", "the columns", "columns")
         found = _list(r) and _lands(r)
     else:
@@ -104,6 +120,49 @@ def _ends(r: Reading) -> bool:
 
 
 def _lands(r: Reading) -> bool:
-    """The name of a destination follows."""
-    return any(at in r.target_starts for at in (r.cur.at, r.cur.at + 1))
+    """The name of a destination follows, or the file or database that holds the columns."""
+    held = r.cur.low() in ("of", "from") and r.cur.kind(1) == "place"
+    return held or any(at in r.target_starts for at in (r.cur.at, r.cur.at + 1))
 
+
+def read_left_out(r: Reading) -> bool:
+    """`without the seats column`, `all columns except a and b`: columns that go. Raises: Unclear."""
+    start = r.cur.at
+    r.cur.take_any(_VERBS | {"keep", "with", "take"})
+    every = r.cur.take("all columns", "all the columns", "every column", "all fields", "everything", "all")
+    if not every:
+        r.cur.at = start
+    if not r.cur.take(*_WITHOUT):
+        r.cur.at = start
+        return False
+    definite = r.cur.low() == "the" and not every
+    r.cur.skip(ARTICLES)
+    said = r.cur.take("columns", "column", "fields", "field")
+    first, refs = r.cur.at, _refs(r)
+    said = r.cur.take("columns", "column", "fields", "field") or said
+    if not refs or not (said or every or (definite and _filled(r, refs) and _ends(r))):
+        r.cur.at = start
+        return False
+    if r.cur.at == first:
+        raise r.unknown(start, "no column of that name is in scope", r.cur.at + 1)
+    r.intent.dropped.extend((ref, r.phrase) for ref in refs)
+    return True
+
+
+def _refs(r: Reading) -> list[Ref]:
+    refs: list[Ref] = []
+    while True:
+        before = r.cur.at
+        if refs and not r.cur.take(*_AND):
+            return refs
+        r.cur.skip(ARTICLES)
+        found = r.take_column(least=0.86) if r.cur.kind() in ("word", "string") else None
+        if found is None or found.sole is None:
+            r.cur.at = before
+            return refs
+        refs.append(found.sole)
+
+
+def _filled(r: Reading, refs: list[Ref]) -> bool:
+    """No row lacks a value: `without the segment` cannot be about rows."""
+    return all(r.request.prober.values(r.table(ref.source), ref.column, 1).nulls == 0 for ref in refs)

@@ -29,6 +29,7 @@ _NOT_INTO = frozenset({"convert", "split", "turn", "bucket", "parse", "cast"})
 _GOVERNS = frozenset({"up", "equal", "equals", "according", "close", "belong", "belongs", "refer", "refers", "related"})
 _GOVERNS |= {"relates", "compared", "prior", "due", "next", "relative", "similar", "want", "need", "like", "points"}
 _GOVERNS |= {"joined", "matched", "linked", "mapped", "limited", "restricted", "renamed", "attached", "corresponds"}
+_NOUNS = frozenset({"target", "table", "result", "output", "destination"})
 _STOPS = frozenset({",", ";", ".", ":", ")", "?", "!", "-"})
 _ENDS = frozenset({"", ".", ";", ",", ")", "!", "?", "-", "sorted", "ordered", "order", "sort"})
 _ENDS |= {"by", "as", "in", "with", "and", "then", "on", "using", "key", "keyed"}
@@ -68,7 +69,7 @@ def _says(r: Reading, at: int, verb: str) -> str:
         return low if named else ""
     if low == "in" and at + 1 not in r.target_starts:
         return low if _lands_in(r, at + 1, verb) else ""
-    if low in ("target", "table") and _opens(tokens, at) and _name_here(r, at + 1):
+    if low in _NOUNS and _opens(tokens, at) and _name_here(r, at + 1):
         return low
     return ""
 
@@ -124,7 +125,9 @@ def _name_here(r: Reading, at: int) -> bool:
 
 def _opens(tokens: tuple[Token, ...], at: int) -> bool:
     """The word stands at the start of a clause."""
-    return at > 0 and (tokens[at - 1].text in _STOPS or tokens[at - 1].low in ("target", "and", "as"))
+    if at > 1 and tokens[at - 1].low == "the" and tokens[at - 2].low in ("call", "name"):
+        return True
+    return at > 0 and (tokens[at - 1].text in _STOPS or tokens[at - 1].low in ("target", "and", "result", "output"))
 
 
 def _names_columns(tokens: tuple[Token, ...], at: int) -> bool:

@@ -35,7 +35,16 @@ _FORMATS: dict[str, Format] = {
 }
 _DATABASES = (".sqlite", ".sqlite3", ".db", ".duckdb")
 _KINDS = {"postgres": "postgres", "postgresql": "postgres", "sqlite": "sqlite", "duckdb": "duckdb", "warehouse": ""}
-_WRITES = WRITE_VERBS | REPLACE_VERBS | MERGE_VERBS | APPEND_VERBS | {"load", "copy", "move", "transfer", "sync"}
+_WRITES = (
+    WRITE_VERBS
+    | REPLACE_VERBS
+    | MERGE_VERBS
+    | APPEND_VERBS
+    | {"load", "copy", "move", "transfer", "sync"}
+_WRITES |= {"go", "goes"}
+)
+_NAMED = tuple(f"{verb} the {noun}" for verb in ("call", "name") for noun in ("result", "table", "output", "target"))
+_NAMED += ("target table", "target file", "target", "table", "output table", "destination", "result table")
 
 
 def read_target(r: Reading) -> bool:
@@ -47,6 +56,8 @@ def read_target(r: Reading) -> bool:
         if verbs:
             r.cur.take("and", ",")
         verb = r.cur.take_any(_WRITES)
+        if verb is None and not verbs and r.cur.take(*_NAMED) and r.cur.at in r.target_starts:
+            break
         if verb is None:
             r.cur.at = at
             break
