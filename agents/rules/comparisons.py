@@ -10,7 +10,7 @@ from agent_etl.agents.rules.literals import during, placed, take_number, take_va
 from agent_etl.agents.rules.reading import Reading
 from agent_etl.agents.rules.recall import known_measure
 from agent_etl.agents.rules.scalars import NUMERIC, take_scalar
-from agent_etl.agents.rules.values import take_period
+from agent_etl.agents.rules.values import Period, take_period
 
 __all__ = ["BE", "continued", "emptiness", "take_comparison", "tested", "unlike"]
 
@@ -247,7 +247,7 @@ def _against(r: Reading, left: Expr, sign: str, start: int) -> Expr | None:
     if left.kind in _TEMPORAL:
         period = take_period(r.cur)
         if period is not None:
-            return placed(left, sign, period)
+            return _periods(r, left, sign, period)
         other = r.take_column(want=_TEMPORAL)
         if other is not None and other.kind in _TEMPORAL:
             return build(f"({{}} {sign} {{}})", left, other, kind="boolean")
@@ -268,6 +268,19 @@ def _against(r: Reading, left: Expr, sign: str, start: int) -> Expr | None:
         r.cur.at = min(at + 1, len(r.cur.tokens))
         raise r.unknown(start, f"a column of kind {left.kind} cannot be compared with this")
     return None
+
+
+def _periods(r: Reading, left: Expr, sign: str, first: Period) -> Expr:
+    """`in 2022 or 2023`: any of several periods."""
+    found = placed(left, sign, first)
+    while sign == "=":
+        before = r.cur.at
+        period = take_period(r.cur) if r.cur.take("or in", "or on", "or") else None
+        if period is None:
+            r.cur.at = before
+            break
+        found = build("({} OR {})", found, placed(left, sign, period), kind="boolean")
+    return found
 
 
 def _alternatives(r: Reading, sign: str) -> list[Expr]:

@@ -5,8 +5,9 @@ from dataclasses import replace
 
 from agent_etl.agents.rules.aggregates import aggregate
 from agent_etl.agents.rules.destination import Destination, keyed, settle_target
+from agent_etl.agents.rules.duplicates import decided
 from agent_etl.agents.rules.expressions import Ref, column, identifier
-from agent_etl.agents.rules.intent import Dedupe, Filter, GroupKey, Source
+from agent_etl.agents.rules.intent import Dedupe, Edge, Filter, GroupKey, Source
 from agent_etl.agents.rules.kept import keep_rows
 from agent_etl.agents.rules.links import Links
 from agent_etl.agents.rules.names import slug
@@ -31,7 +32,7 @@ def compose(r: Reading, clauses: tuple[tuple[int, int], ...]) -> Plan:
     keep_rows(r, links)
     _useful(r, links, involved)
     streams = Streams(r, involved)
-    _deduplicate(r, streams, involved)
+    _deduplicate(r, links, streams)
     destination = settle_target(r)
     result = aggregate(r, links, streams, involved) if r.intent.grouped else plain_rows(r, links, streams, involved)
     names = result.names if isinstance(result, Statement) else [one.name for one in involved[0].table.columns]
@@ -107,9 +108,11 @@ def _useful(r: Reading, links: Links, involved: list[Source]) -> None:
             raise r.asking.refuse(links.span_of(source), reason)
 
 
-def _deduplicate(r: Reading, streams: Streams, involved: list[Source]) -> None:
+def _deduplicate(r: Reading, links: Links, streams: Streams) -> None:
     """One step for each table whose duplicates go; conditions that the goal says before it come before it."""
-    for dedupe in r.intent.dedupes:
+    for at, asked in enumerate(r.intent.dedupes):
+        dedupe = replace(decided(r, asked, _shown(r, links, asked)), span=None)
+        r.intent.dedupes[at] = dedupe
         source = r.intent.source(dedupe.source)
         streams.whole.add(source.alias)
         before = [one for one in r.intent.filters if _early(one, dedupe)]
@@ -125,8 +128,28 @@ def _deduplicate(r: Reading, streams: Streams, involved: list[Source]) -> None:
         streams.move(source.alias)
 
 
+def _shown(r: Reading, links: Links, dedupe: Dedupe) -> set[str] | None:
+    """The columns of a de-duplicated table that anything after it reads; None: all of them."""
+    intent = r.intent
+    if not intent.grouped and not intent.outputs:
+        return None
+    refs = [ref for one in intent.filters if not _early(one, dedupe) for ref in one.condition.refs()]
+    expressions = [one.condition for one in intent.havings] + [one.expression for one in intent.outputs]
+    expressions += [one.expression for one in (*intent.groups, *intent.sorts)]
+    expressions += [one for m in intent.measures for one in (m.argument, m.where) if one is not None]
+    refs += [ref for one in expressions for ref in one.refs()]
+    refs += [ref for edge in (*links.edges, *intent.edges) for one in (edge, edge.turned()) for ref in _ends(one)]
+    derived = any(one.derived for one in intent.outputs) and not intent.grouped
+    return None if derived else {ref.column for ref in refs if ref.source == dedupe.source}
+
+
+def _ends(edge: Edge) -> list[Ref]:
+    return [Ref(edge.left, one) for one, _ in edge.pairs]
+
+
 def _early(condition: Filter, dedupe: Dedupe) -> bool:
-    return condition.phrase < dedupe.phrase and {ref.source for ref in condition.condition.refs()} == {dedupe.source}
+    before = not dedupe.first and condition.phrase < dedupe.phrase
+    return before and {ref.source for ref in condition.condition.refs()} == {dedupe.source}
 
 
 def _one_row(r: Reading, streams: Streams, dedupe: Dedupe, source: Source) -> str:

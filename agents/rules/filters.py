@@ -5,9 +5,10 @@ from agent_etl.agents.rules.conditions import add_condition, take_condition, tak
 from agent_etl.agents.rules.expressions import Expr, build
 from agent_etl.agents.rules.intent import Source
 from agent_etl.agents.rules.lexicon import ARTICLES, DROP_VERBS, EXCLUDE_VERBS, ROW_NOUNS
-from agent_etl.agents.rules.periods import period_condition
-from agent_etl.agents.rules.qualities import pass_place, take_bracket, take_quality, take_state
+from agent_etl.agents.rules.periods import bare_period, period_condition
+from agent_etl.agents.rules.qualities import pass_place, take_bracket, take_kind, take_quality, take_state
 from agent_etl.agents.rules.reading import Reading
+from agent_etl.agents.rules.unknown import take_unknown
 
 __all__ = ["read_bracket", "read_filter", "read_period"]
 
@@ -108,7 +109,7 @@ def _grouped_thing(r: Reading) -> bool:
 
 
 def _excluded(r: Reading, start: int) -> bool:
-    adjective = take_quality(r)
+    adjective = take_quality(r) or take_kind(r)
     if adjective is not None:
         add_condition(r, build("({} IS NOT TRUE)", adjective[1], kind="boolean"))
         return True
@@ -129,7 +130,7 @@ def _excluded(r: Reading, start: int) -> bool:
 
 
 def _kept(r: Reading, start: int) -> bool:
-    adjective = take_quality(r)
+    adjective = take_quality(r) or take_kind(r)
     if adjective is not None:
         r.current = adjective[0]
         add_condition(r, adjective[1])
@@ -160,7 +161,7 @@ def _row_stands_for(r: Reading, subject: Source) -> bool:
 
 
 def _stated(r: Reading, start: int) -> bool:
-    condition = _condition(r)
+    condition = _condition(r) or take_state(r, None) or take_unknown(r)
     if condition is None:
         raise _not_understood(r, start)
     add_condition(r, condition)
@@ -185,7 +186,7 @@ def _condition(r: Reading) -> Expr | None:
     if found is not None:
         return found
     start = r.cur.at
-    ranged = period_condition(r, start)
+    ranged = period_condition(r, start) or bare_period(r, start)
     if ranged is None:
         r.cur.at = start
     return ranged

@@ -45,13 +45,18 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class Dedupe:
-    """One row a key of `source`; no `keys`: equal whole rows. `order`: the column that decides."""
+    """One row a key of `source`; no `keys`: equal whole rows. `order`: the column that decides.
+
+    `first`: before any condition, wherever the goal says it. `span`: the words that leave the rule open.
+    """
 
     source: str
     keys: tuple[Expr, ...]
     order: Ref | None
     descending: bool
     phrase: int
+    first: bool = False
+    span: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -225,7 +225,9 @@ class Links:
                 return True
         for dedupe in self.r.intent.dedupes:
             keys = [key.sole for key in dedupe.keys]
-            if dedupe.source == source.alias and keys and all(key is not None and key.column in wanted for key in keys):
+            if dedupe.source != source.alias or dedupe.span is not None or not keys:
+                continue
+            if all(key is not None and key.column in wanted for key in keys):
                 return True
         return self.r.request.prober.keys(source.table, names).unique
 

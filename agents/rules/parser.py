@@ -5,14 +5,16 @@ from collections.abc import Callable
 from agent_etl.agents.planner import PlanRequest
 from agent_etl.agents.rules.absence import read_anti
 from agent_etl.agents.rules.asking import Asking, Unclear
+from agent_etl.agents.rules.attaching import read_attach
 from agent_etl.agents.rules.choosing import read_choice, read_left_out
 from agent_etl.agents.rules.cursor import Cursor
+from agent_etl.agents.rules.duplicates import read_dedupe
 from agent_etl.agents.rules.filters import read_bracket, read_filter, read_period
 from agent_etl.agents.rules.formulas import read_flag, read_formula
 from agent_etl.agents.rules.groups import read_group
 from agent_etl.agents.rules.havings import read_having
 from agent_etl.agents.rules.hints import read_hint
-from agent_etl.agents.rules.joining import read_attach, read_join
+from agent_etl.agents.rules.joining import read_join
 from agent_etl.agents.rules.joinkeys import read_key
 from agent_etl.agents.rules.landing import find_targets
 from agent_etl.agents.rules.layout import read_layout
@@ -22,7 +24,7 @@ from agent_etl.agents.rules.outputs import read_outputs
 from agent_etl.agents.rules.partners import read_partners
 from agent_etl.agents.rules.presence import read_presence
 from agent_etl.agents.rules.reading import Prior, Reading
-from agent_etl.agents.rules.shaping import read_cast, read_convert, read_dedupe, read_drop, read_rename
+from agent_etl.agents.rules.shaping import read_cast, read_convert, read_drop, read_rename
 from agent_etl.agents.rules.sorting import read_limit, read_sort
 from agent_etl.agents.rules.sources import find_sources, read_source
 from agent_etl.agents.rules.subjects import read_subject

@@ -1,13 +1,16 @@
 """Periods of time as conditions, and the date that they are about."""
 
 from dataclasses import replace
+from datetime import date
 
 from agent_etl.agents.rules.expressions import Expr, build, column
+from agent_etl.agents.rules.intent import Source
 from agent_etl.agents.rules.literals import during
+from agent_etl.agents.rules.names import stems
 from agent_etl.agents.rules.reading import Reading
-from agent_etl.agents.rules.values import take_period
+from agent_etl.agents.rules.values import Period, take_period
 
-__all__ = ["date_column", "period_condition"]
+__all__ = ["bare_period", "date_column", "period_condition"]
 
 _TEMPORAL = frozenset({"date", "timestamp"})
 
@@ -54,6 +57,9 @@ def period_condition(r: Reading, start: int) -> Expr | None:
     period = take_period(r.cur)
     if period is None:
         return None
+    numbered = _numbered(r, period, word)
+    if numbered is not None:
+        return numbered
     when = date_column(r, start)
     edges = {"since": (">=", period.start), "after": (">=", period.end), "before": ("<", period.start)}
     edges |= {"until": ("<", period.end), "through": ("<", period.end)}
@@ -61,3 +67,34 @@ def period_condition(r: Reading, start: int) -> Expr | None:
         sign, day = edges[word]
         return build(f"({{}} {sign} DATE '{day.isoformat()}')", when, kind="boolean")
     return during(when, period)
+
+
+def bare_period(r: Reading, start: int) -> Expr | None:
+    """`keep 2023 only`, `only March 2024`, taken: a period without a word before it. Raises: Unclear."""
+    period = take_period(r.cur)
+    if period is None or r.cur.low() not in ("only", ",", ";", ".", "and", "then", ""):
+        r.cur.at = start
+        return None
+    return _numbered(r, period, "in") or during(date_column(r, start), period)
+
+
+def _numbered(r: Reading, period: Period, word: str) -> Expr | None:
+    """A whole year of rows that have no date, but the year as a number."""
+    first = period.start
+    if period.moment is not None or (first.month, first.day, period.end) != (1, 1, date(first.year + 1, 1, 1)):
+        return None
+    whole = [[column(source.alias, one.name, one.type) for one in source.table.columns] for source in _considered(r)]
+    if any(one.kind in _TEMPORAL for table in whole for one in table):
+        return None
+    years = [
+        one
+        for table in whole
+        for one in table
+        if one.kind == "integer" and one.sole and stems(one.sole.column) == ("year",)
+    ]
+    sign = {"since": ">=", "after": ">", "before": "<", "until": "<=", "through": "<="}.get(word, "=")
+    return build(f"({{}} {sign} {first.year})", years[0], kind="boolean") if len(years) == 1 else None
+
+
+def _considered(r: Reading) -> list[Source]:
+    return [r.current] if r.current is not None else list(r.scope)

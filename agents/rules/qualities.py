@@ -4,12 +4,15 @@ from agent_etl.agents.rules.adjectives import meaning, opposite, take_adjective
 from agent_etl.agents.rules.conditions import take_condition
 from agent_etl.agents.rules.expressions import Expr, build
 from agent_etl.agents.rules.intent import Source
-from agent_etl.agents.rules.lexicon import ARTICLES, BREAKS
+from agent_etl.agents.rules.lexicon import ARTICLES, BREAKS, ROW_NOUNS
+from agent_etl.agents.rules.names import singular
 from agent_etl.agents.rules.reading import Reading
 
-__all__ = ["pass_place", "take_bracket", "take_quality", "take_state"]
+__all__ = ["pass_place", "take_bracket", "take_kind", "take_quality", "take_state"]
 
+_AFTER_KIND = frozenset({"whose", "that", "which", "who", "with", "where", "only", ",", ";", ".", "and", "into", "to"})
 _BEING = frozenset({"is", "are", "was", "were", "be", "been", "being", "has", "have", "had", "got", "get"})
+_ANYTHING = ROW_NOUNS | {"ones", "values", "items", "things", "cases"}
 _ASIDES = frozenset({"still", "already", "currently", "now", "ever", "yet"})
 
 
@@ -25,7 +28,7 @@ def _explained(r: Reading) -> tuple[Source, Expr] | None:
     token = r.cur.peek()
     if token is not None and token.kind == "word" and token.low not in BREAKS and r.cur.kind(1) == "word":
         r.cur.next()
-        source = r.take_entity(least=0.8)
+        source = r.take_entity(least=0.8) or _anything(r)
         if source is not None:
             pass_place(r)
             condition = _bracket(r, source)
@@ -34,6 +37,11 @@ def _explained(r: Reading) -> tuple[Source, Expr] | None:
                 return source, condition
     r.cur.at = start
     return None
+
+
+def _anything(r: Reading) -> Source | None:
+    """`metered values`, `open ones`: rows of the only table, by a noun for any."""
+    return r.sources[0] if len(r.sources) == 1 and r.cur.take_any(_ANYTHING) else None
 
 
 def pass_place(r: Reading) -> None:
@@ -55,6 +63,28 @@ def _bracket(r: Reading, source: Source) -> Expr | None:
     return None
 
 
+def take_kind(r: Reading) -> tuple[Source, Expr] | None:
+    """`credits`, `debits only`: a value of the only table's rows in the plural, for the rows that have it.
+
+    Raises: Unclear when it is a value of several columns.
+    """
+    start = r.cur.at
+    r.cur.skip(ARTICLES | {"all"})
+    at = r.cur.at
+    token = r.cur.peek()
+    source = r.current or (r.sources[0] if len(r.sources) == 1 else None)
+    follows = r.cur.low(1) in _AFTER_KIND or r.cur.kind(1) == ""
+    if token is not None and token.kind == "word" and source is not None and follows and token.low not in BREAKS:
+        one = singular(token.low)
+        found = meaning(r, source, one, at) if one != token.low else None
+        if found is not None:
+            r.cur.next()
+            r.cur.take("only")
+            return source, found
+    r.cur.at = start
+    return None
+
+
 def take_state(r: Reading, subject: Source | None) -> Expr | None:
     """`are not cancelled`, `are still open (closed is null)`, `were never returned`, taken. Raises: Unclear."""
     start = r.cur.at
@@ -68,7 +98,7 @@ def take_state(r: Reading, subject: Source | None) -> Expr | None:
     r.cur.skip(_BEING | _ASIDES)
     at = r.cur.at
     token = r.cur.peek()
-    if token is None or token.kind != "word" or token.low in BREAKS:
+    if token is None or token.kind != "word" or (token.low in BREAKS and r.cur.low(1) != "("):
         r.cur.at = start
         return None
     r.cur.next()

@@ -3,7 +3,7 @@
 from agent_etl.agents.rules.absence import read_anti
 from agent_etl.agents.rules.conditions import add_condition
 from agent_etl.agents.rules.lexicon import ARTICLES, READ_VERBS, WRITE_VERBS
-from agent_etl.agents.rules.qualities import take_quality
+from agent_etl.agents.rules.qualities import take_kind, take_quality
 from agent_etl.agents.rules.reading import Reading
 
 __all__ = ["read_subject"]
@@ -18,6 +18,10 @@ def read_subject(r: Reading) -> bool:
     r.cur.take_any(READ_VERBS | {"list", "show", "find", "which", "what", "give", "report"})
     r.cur.skip(ARTICLES | {"me", "all", "every", "us", "each"})
     source = r.take_entity(least=0.8)
+    if source is not None and start and r.cur.tokens[start - 1].text == ":" and _listed(r):
+        # `per status: orders, total amount`: not a subject but something to show.
+        r.cur.at = start
+        return False
     if source is not None:
         r.current = source
         r.subjects.append(source)
@@ -27,9 +31,14 @@ def read_subject(r: Reading) -> bool:
     return _adjective(r, start)
 
 
+def _listed(r: Reading) -> bool:
+    """A list of what to show for each group begins here."""
+    return bool(r.intent.groups) and r.cur.low() in (",", "and", "&")
+
+
 def _adjective(r: Reading, start: int) -> bool:
     r.cur.take_any(READ_VERBS | WRITE_VERBS | {"only", "keep", "list", "show", "for", "of", "find", "all"})
-    found = take_quality(r)
+    found = take_quality(r) or take_kind(r)
     if found is None:
         r.cur.at = start
         return False
