@@ -40,8 +40,7 @@ _WRITES = (
     | REPLACE_VERBS
     | MERGE_VERBS
     | APPEND_VERBS
-    | {"load", "copy", "move", "transfer", "sync"}
-_WRITES |= {"go", "goes"}
+    | {"load", "copy", "move", "transfer", "sync", "go", "goes"}
 )
 _NAMED = tuple(f"{verb} the {noun}" for verb in ("call", "name") for noun in ("result", "table", "output", "target"))
 _NAMED += ("target table", "target file", "target", "table", "output table", "destination", "result table")
