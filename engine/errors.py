@@ -12,6 +12,7 @@ AgentEtlError
 │   │   └── SchemaChanged
 │   ├── TargetError             a target that cannot take the data
 │   │   └── TargetSchemaMismatch
+│   ├── ComputationFailed       a step's SQL that some row does not let through
 │   ├── CheckFailed             a check or the reconciliation says no
 │   ├── GuardError              SQL outside the allowed language
 │   ├── Corrupt                 staged bytes are not those that were sealed
@@ -34,6 +35,7 @@ __all__ = [
     "AgentEtlError",
     "Busy",
     "CheckFailed",
+    "ComputationFailed",
     "ConnectionLost",
     "Corrupt",
     "DiskFull",
@@ -125,6 +127,10 @@ class TargetError(Terminal):
 
 class TargetSchemaMismatch(TargetError):
     """The target's columns differ from the data's. Fields: missing, extra, differing."""
+
+
+class ComputationFailed(Terminal):
+    """A step's SQL that some row does not let through. Fields: step, field, column, type, problem."""
 
 
 class CheckFailed(Terminal):

@@ -13,9 +13,10 @@ from typing import Any, TypeVar, assert_never
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from agent_etl.engine.addresses import Addresses
+from agent_etl.engine.computation import computed
 from agent_etl.engine.dag import Dag
 from agent_etl.engine.duck import attached, run
-from agent_etl.engine.errors import AgentEtlError, SourceError, Transient, UsageError
+from agent_etl.engine.errors import AgentEtlError, ReadError, SourceError, Transient, UsageError
 from agent_etl.engine.faults import point
 from agent_etl.engine.fusion import streamed
 from agent_etl.engine.loading import Errand, Rows, load, loaded_before, settle
@@ -159,7 +160,10 @@ class Executor:
             return known
         rows = self._packages.relation(self._step(step.on))
         with self._packages.cursor() as cursor, attached(cursor, rows) as select:
-            verdict = judge(step, cursor, select, rows.columns)
+            try:
+                verdict = judge(step, cursor, select, rows.columns)
+            except ReadError as error:
+                raise computed(error, step.name, step.sql or "") from error.__cause__
         if not verdict.holds:
             if step.severity == "fail":
                 raise verdict.error(step)

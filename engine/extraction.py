@@ -6,15 +6,16 @@ from contextlib import closing
 from sqlglot import exp
 
 from agent_etl.engine.complaints import nearest
+from agent_etl.engine.computation import computed
 from agent_etl.engine.duck import Cursor, attached, quote, run
-from agent_etl.engine.errors import Busy, SchemaChanged
+from agent_etl.engine.errors import Busy, ReadError, SchemaChanged
 from agent_etl.engine.manifest import Manifest
 from agent_etl.engine.plan import Extract
 from agent_etl.engine.ports import Relation, Source
 from agent_etl.engine.reconcile import reconcile_read
 from agent_etl.engine.sandbox import check_expression
 from agent_etl.engine.schema import Column, Table
-from agent_etl.engine.stage import Stage
+from agent_etl.engine.stage import PackageWriter, Stage
 from agent_etl.engine.stream import Stream
 
 __all__ = ["chosen", "compare", "extract", "scan"]
@@ -91,7 +92,7 @@ def extract(
     with stage.writer(fingerprint, columns) as writer, closing(cursor.cursor()) as reading:
         rows_of = stream.over(relation, reading) if counted else relation
         with attached(cursor, rows_of) as select:
-            rows = writer.write(cursor, _selected(step, select, columns))
+            rows = _written(step, writer, cursor, _selected(step, select, columns))
         reader = reading if counted and relation.sql else cursor
         aside = writer.set_aside(reader, relation.rejects) if relation.rejects else 0
         filtered = stream.rows - rows if counted else 0
@@ -103,6 +104,15 @@ def extract(
         if relation.sql is not None and not unchanged():
             raise Busy("The source changed while it was read", step=step.name, dataset=step.dataset, holder="a writer")
         return writer.seal(rows_in=rows_in, filtered=filtered)
+
+
+def _written(step: Extract, writer: PackageWriter, cursor: Cursor, select: str) -> int:
+    try:
+        return writer.write(cursor, select)
+    except ReadError as error:
+        if step.where is None:
+            raise
+        raise computed(error, step.name, step.where, "where") from error.__cause__
 
 
 def _needed(step: Extract) -> list[str] | None:

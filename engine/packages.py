@@ -5,9 +5,10 @@ from contextlib import ExitStack, contextmanager
 from threading import Lock, RLock
 
 from agent_etl.engine.addresses import Addresses
+from agent_etl.engine.computation import computed
 from agent_etl.engine.dag import Dag
 from agent_etl.engine.duck import Cursor, attached, columns_of, connect, quote, run
-from agent_etl.engine.errors import Corrupt, UsageError
+from agent_etl.engine.errors import Corrupt, ReadError, UsageError
 from agent_etl.engine.extraction import compare, extract
 from agent_etl.engine.fusion import fused_load
 from agent_etl.engine.manifest import Manifest
@@ -164,5 +165,9 @@ class Packages:
                     run(cursor, f"CREATE TEMP VIEW {quote(name)} AS {select}", step=step.name)
             columns = columns_of(cursor, step.sql, step=step.name)
             with self._stage.writer(self._addresses.of(step.name), columns) as writer:
-                rows_made = writer.write(cursor, step.sql)
+                try:
+                    rows_made = writer.write(cursor, step.sql)
+                except ReadError as error:
+                    # The inputs are sealed: what cannot be read is what the SQL makes of them.
+                    raise computed(error, step.name, step.sql) from error.__cause__
                 return writer.seal(rows_in=rows_made)

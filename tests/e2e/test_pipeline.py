@@ -350,3 +350,29 @@ def test_an_unset_variable_fails_the_run_at_its_step(plan: Plan, monkeypatch: py
     assert "SHOP_FILE" in run.report()
     monkeypatch.setenv("SHOP_FILE", "shop.sqlite")
     assert resume_pipeline(run.run_id).status == "succeeded"
+
+
+BROKEN = {
+    "transforms": ("totals", "sum(amount) AS total", "sum(CAST(note AS INTEGER)) AS total", "sql"),
+    "extracts": ("sales", "dataset: sales.csv", "dataset: sales.csv, where: CAST(note AS INTEGER) > 0", "where"),
+    "checks": ("filled", "kind: not_null, columns: [region]", "kind: expression, sql: CAST(low AS INTEGER) > 0", "sql"),
+}
+
+
+@pytest.mark.parametrize("part", BROKEN)
+def test_sql_that_fails_on_a_row_is_a_failure_of_its_step(home: Path, tmp_path: Path, part: str) -> None:
+    """A cast that a late row does not let through names step, column and type, quotes no row, and loads nothing."""
+    lines = [f"{number},north,10,{number}" for number in range(5000)]
+    (tmp_path / "sales.csv").write_text("\n".join(["id,region,amount,note", *lines, "5000,south,20,SECRET"]) + "\n")
+    step, before, after, field = BROKEN[part]
+    text = PLAN.replace("SELECT region,", "SELECT max(note) AS low, region,").replace(before, after)
+    run = run_pipeline(Plan.parse(text))
+    assert run.status == "failed", run.report()
+    assert run.failure is not None
+    assert (run.failure.step, run.failure.code, run.failure.fields["field"]) == (step, "computation_failed", field)
+    assert run.failure.fields["type"] == "INTEGER"
+    assert "SECRET" not in run.report() and ".writing" not in run.report()
+    assert not run.loads
+    again = resume_pipeline(run.run_id)
+    assert again.failure is not None
+    assert again.failure.fingerprint == run.failure.fingerprint
