@@ -11,6 +11,7 @@ from agent_etl.agents.rules.names import slug
 from agent_etl.agents.rules.naming import take_names
 from agent_etl.agents.rules.reading import Reading
 from agent_etl.agents.rules.scalars import take_scalar, take_suffixes
+from agent_etl.agents.rules.sources import read_source
 
 __all__ = ["read_flag", "read_formula", "take_definition"]
 
@@ -103,7 +104,7 @@ def read_formula(r: Reading) -> bool:
         return False
     value = take_suffixes(r, value)
     names = take_names(r, 1) if r.cur.take("as", "called", "named", ", as") else []
-    name = names[0] if names else slug(words)
+    name = names[0] if names else slug(_untitled(words))
     if value.measures():
         r.intent.trail.append("M")
     r.intent.outputs.append(Output(name, value, r.phrase, tuple(words), not value.measures(), named=bool(names)))
@@ -122,6 +123,12 @@ def _title(r: Reading) -> list[str]:
         return []
     r.cur.at += len(words)
     return words
+
+
+def _untitled(words: list[str]) -> list[str]:
+    """`scrap rate in percent` is called scrap_rate: the unit says what the values are."""
+    lows = [word.lower() for word in words]
+    return words[: lows.index("in")] if "in" in lows[1:] and lows[-1] not in ("in", "of", "per") else words
 
 
 def _bracket(r: Reading) -> Expr | None:
@@ -149,9 +156,8 @@ def read_flag(r: Reading) -> bool:
     r.cur.skip(ARTICLES | {"each", "every", "all"})
     if r.cur.take_any(ROW_NOUNS) is None:
         r.take_entity(least=0.8)
-    if r.cur.low() == "of":
-        r.cur.next()
-        r.take_entity(least=0.8)
+    if r.cur.low() in ("of", "in", "from"):
+        read_source(r)
     name, test = _named_flag(r), None
     if r.cur.take("when", "if", "where", "with", "whose", "that have", "that are", "having"):
         r.cur.skip(ARTICLES)

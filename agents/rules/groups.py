@@ -39,7 +39,7 @@ def read_group(r: Reading) -> bool:
         raise r.unknown(
             start, "after a destination this may mean groups, files, a key or an order; say which", r.cur.at + 1
         )
-    opened = r.cur.at
+    opened, known = r.cur.at, len(r.intent.groups)
     while True:
         r.cur.skip(ARTICLES | {"every"})
         if not _key(r, each=each):
@@ -48,7 +48,8 @@ def read_group(r: Reading) -> bool:
         before = r.cur.at
         if not _more(r):
             r.cur.at = before
-            r.intent.trail.append("G")
+            if len(r.intent.groups) > known:
+                r.intent.trail.append("G")
             return True
 
 
@@ -86,6 +87,10 @@ def _key(r: Reading, *, each: bool, probe: bool = False) -> bool:
     entity_end = r.cur.at
     r.cur.at = start
     found = r.take_column(least=0.92) or r.take_column() or r.take_column(least=0.7)
+    if entity is not None and found is not None and r.cur.at > entity_end and _is_key(entity, found):
+        # `per batch of x.batches`
+        _entity(r, entity, start, each=each)
+        return True
     if entity is not None and (found is None or r.cur.at <= entity_end):
         if found is not None and r.cur.at == entity_end and not _beats(r, start, entity_end):
             _choose(r, start, entity, found, each=each)
@@ -100,6 +105,12 @@ def _key(r: Reading, *, each: bool, probe: bool = False) -> bool:
         return True
     _column(r, found, start, each=each)
     return True
+
+
+def _is_key(entity: Source, found: Expr) -> bool:
+    """The column is what tells the table's rows apart."""
+    sole = found.sole
+    return sole is not None and sole.source == entity.alias and key_of(entity.table) == (sole.column,)
 
 
 def _beats(r: Reading, start: int, end: int) -> bool:
@@ -127,7 +138,7 @@ def _choose(r: Reading, start: int, entity: Source, found: Expr, *, each: bool) 
 
 def _entity(r: Reading, entity: Source, start: int, *, each: bool) -> None:
     r.current = entity
-    key = key_of(entity.table)
+    key = key_of(entity.table) or _shared_key(r, entity)
     if not key:
         raise r.unknown(start, f"{entity.table.name} has no key that tells its rows apart; name the column to group by")
     for name in key:
@@ -135,6 +146,18 @@ def _entity(r: Reading, entity: Source, start: int, *, each: bool) -> None:
         if found is not None:
             whole = column(entity.alias, found.name, found.type)
             r.intent.groups.append(GroupKey(whole, found.name, r.phrase, entity.alias, each))
+
+
+def _shared_key(r: Reading, entity: Source) -> tuple[str, ...]:
+    """The only column that another table holds under the same name and that tells this table's rows apart."""
+    others = [source.table for source in r.sources if source != entity]
+    found = [
+        one.name
+        for one in entity.table.columns
+        if any(other.column(one.name) is not None for other in others)
+        and r.request.prober.keys(entity.table, (one.name,)).unique
+    ]
+    return tuple(found) if len(found) == 1 else ()
 
 
 def group_by_entity(r: Reading, entity: Source, start: int) -> None:
@@ -157,7 +180,8 @@ def _column(r: Reading, found: Expr, start: int, *, each: bool) -> None:
     name = slug(" ".join(words).replace("'s", "")) if sole is None else sole.column
     if sole is not None and r.shared(sole) and any(one.possessive for one in r.cur.tokens[start : r.cur.at]):
         name = slug(" ".join(words).replace("'s", ""))
-    r.intent.groups.append(GroupKey(found, name, r.phrase, None, each))
+    if not any(one.expression == found for one in r.intent.groups):
+        r.intent.groups.append(GroupKey(found, name, r.phrase, None, each))
 
 
 def _grain_key(r: Reading, start: int) -> bool:

@@ -35,7 +35,7 @@ def take_measures(r: Reading) -> list[tuple[Expr, tuple[str, ...]]]:
     start = r.cur.at
     r.cur.skip(ARTICLES)
     first = r.cur.at
-    for reader in (_counted, _called, _aggregated, _counted_after, _quantity):
+    for reader in (_counted, _called, _explained, _aggregated, _counted_after, _quantity):
         found = reader(r, first)
         if found:
             return found
@@ -197,6 +197,28 @@ def _aggregated(r: Reading, start: int) -> list[tuple[Expr, tuple[str, ...]]]:
     _fits(r, funcs, inner, start)
     noun = _words(r, after)
     return [(_aggregate(r, AGGREGATES[word], inner, start), (word, *noun)) for word in funcs]
+
+
+def _explained(r: Reading, start: int) -> list[tuple[Expr, tuple[str, ...]]]:
+    """`worst delay (maximum)`: a word of judgement, and in brackets what it means."""
+    if not r.cur.take("worst", "best", "peak", "top", "typical"):
+        return []
+    inner = r.take_column(least=0.92)
+    func = _bracketed(r) if inner is not None else None
+    if inner is None or func is None:
+        return []
+    _fits(r, [func], inner, start)
+    words = tuple(one.text for one in r.cur.tokens[start : r.cur.at - 3])
+    return [(_aggregate(r, AGGREGATES[func], inner, start), words)]
+
+
+def _bracketed(r: Reading) -> str | None:
+    """`(maximum)`, taken."""
+    word = r.cur.low(1)
+    if r.cur.low() == "(" and word in AGGREGATES and r.cur.low(2) == ")":
+        r.cur.at += 3
+        return word
+    return None
 
 
 def _not_a_grain(r: Reading) -> bool:

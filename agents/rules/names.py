@@ -98,7 +98,7 @@ def entity_words(table: str) -> tuple[str, ...]:
     words = list(stems(table))
     while len(words) > 1 and words[0] in _PREFIXES:
         words.pop(0)
-    while len(words) > 1 and words[-1] in {"table", "raw", "clean", "pg"}:
+    while len(words) > 1 and (words[-1] in {"table", "raw", "clean", "pg"} or words[-1].isdigit()):
         words.pop()
     return tuple(words)
 

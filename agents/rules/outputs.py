@@ -7,7 +7,7 @@ from agent_etl.agents.rules.intent import Output
 from agent_etl.agents.rules.lexicon import ALL_VERBS, ARTICLES, COMPUTE_VERBS, GRAIN_ADJECTIVES
 from agent_etl.agents.rules.measures import take_measures
 from agent_etl.agents.rules.names import slug
-from agent_etl.agents.rules.naming import take_names
+from agent_etl.agents.rules.naming import fitting, take_names
 from agent_etl.agents.rules.periods import date_column
 from agent_etl.agents.rules.reading import Reading
 from agent_etl.agents.rules.scalars import take_scalar, take_suffixes
@@ -24,6 +24,9 @@ _COLUMNS = ("columns", "column", "fields", "field", "the columns", "the column",
 def read_outputs(r: Reading) -> bool:
     """A list of result columns after a verb, or a list that begins with a measure. Raises: Unclear."""
     start = r.cur.at
+    if any(one.mode == "replace" and one.span[1] == r.cur.tokens[start - 1].end for one in r.intent.targets if start):
+        # `replace x with the number of …`
+        r.cur.take("with")
     r.cur.take("what is", "what are", "what were", "what was", "i need", "i want")
     adds = r.cur.take(*_ADD)
     verb = adds or r.cur.take("keep only", "select only", "keep", "retain", "choose", "only")
@@ -128,7 +131,7 @@ def _measured(r: Reading, found: list[tuple[Expr, tuple[str, ...]]], start: int)
         raise r.unknown(start, "one name for several measures; name each")
     for at, (value, words) in enumerate(values):
         label = (*words, *said)
-        name = names[at] if names else slug(label)
+        name = fitting(r, names[at], value, end) if names else slug(label)
         if not any(one.name == name and one.expression == value for one in r.intent.outputs):
             r.intent.outputs.append(Output(name, value, r.phrase, label, named=bool(names)))
 
@@ -148,11 +151,15 @@ def _unit_words(r: Reading, start: int) -> tuple[str, ...]:
 def _named(r: Reading, most: int = 1) -> list[str]:
     """`as total_paid`, `called revenue`, `as low and high`: at most that many names."""
     start = r.cur.at
-    if r.cur.at + 1 in r.target_starts or not r.cur.take("as", "called", "named", "( as"):
+    bracket = r.cur.low() == "(" and r.cur.take("( renamed to", "( renamed as", "( called", "( named", "( as")
+    said = bracket or r.cur.take("renamed to", "renamed as", "as", "called", "named")
+    if not said or (start + 1 in r.target_starts and not bracket):
+        r.cur.at = start
         return []
     names = take_names(r, most)
-    if not names:
+    if not names or (bracket and not r.cur.take(")")):
         r.cur.at = start
+        return []
     return names
 
 
@@ -185,7 +192,7 @@ def _plain(r: Reading, start: int, *, adds: bool) -> bool:
     words = tuple(one.text for one in r.cur.tokens[start:end] if one.kind == "word" and one.low not in ARTICLES)
     named = _named(r)
     sole = value.sole
-    name = named[0] if named else _column_name(sole, words, r, end)
+    name = fitting(r, named[0], value, end) if named else _column_name(sole, words, r, end)
     derived = adds and sole is None
     r.intent.outputs.append(Output(name, value, r.phrase, words, derived=derived, named=bool(named)))
     return True

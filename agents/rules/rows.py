@@ -16,8 +16,8 @@ __all__ = ["absent", "joined", "keep_or_drop", "plain_rows", "substituted"]
 
 def plain_rows(r: Reading, links: Links, streams: Streams, involved: list[Source]) -> Statement | str:
     """The statement, or the name of the step whose rows already are the result. Raises: Unclear."""
-    _no_groups(r)
     base = _base(r, links, involved)
+    _no_groups(r, base)
     if _untouched(r, streams, involved):
         step = streams.step(base.alias)
         streams.whole.add(base.alias)
@@ -32,11 +32,13 @@ def plain_rows(r: Reading, links: Links, streams: Streams, involved: list[Source
     return statement
 
 
-def _no_groups(r: Reading) -> None:
-    if r.intent.groups:
-        quote = ", ".join(group.name for group in r.intent.groups)
-        span = (0, len(r.cur.goal))
-        raise r.asking.refuse(span, f"the rows are grouped by {quote}, but no total, count or average is asked for")
+def _no_groups(r: Reading, base: Source) -> None:
+    """`for each order` over the orders' own rows is what the result is anyway. Raises: Unclear for other groups."""
+    if all(group.entity == base.alias for group in r.intent.groups):
+        return
+    quote = ", ".join(group.name for group in r.intent.groups)
+    span = (0, len(r.cur.goal))
+    raise r.asking.refuse(span, f"the rows are grouped by {quote}, but no total, count or average is asked for")
 
 
 def _untouched(r: Reading, streams: Streams, involved: list[Source]) -> bool:
@@ -131,7 +133,9 @@ def _items(r: Reading, links: Links, base: Source, involved: list[Source]) -> li
     else:
         items = _everything(r, links, base, involved, replaced, dropped)
     last = max(r.intent.closed, default=0)
-    items += [one for one in r.intent.outputs if one.derived and one.replaces is None and one.phrase >= last]
+    shown = {one.name.lower() for one in chosen}
+    added = [one for one in r.intent.outputs if one.derived and one.replaces is None and one.name.lower() not in shown]
+    items += [one for one in added if one.phrase >= last]
     return _unlike(r, items)
 
 

@@ -180,8 +180,9 @@ def _from_to(r: Reading) -> tuple[str, str] | None:
 def _unit(r: Reading) -> str | None:
     """The unit that is asked for; a stated stored unit is applied by the caller through `convert`."""
     start = r.cur.at
-    if r.cur.take("in", "as", "to", "into") and stems(r.cur.low())[-1:] and stems(r.cur.low())[-1] in UNITS:
-        return stems(r.cur.next().low)[-1]
+    # `as stay_days` is a name, `as dollars` a unit.
+    if r.cur.take("in", "as", "to", "into") and len(stems(r.cur.low())) == 1 and stems(r.cur.low())[0] in UNITS:
+        return stems(r.cur.next().low)[0]
     r.cur.at = start
     return None
 
