@@ -125,8 +125,8 @@ def _name_here(r: Reading, at: int) -> bool:
 
 def _opens(tokens: tuple[Token, ...], at: int) -> bool:
     """The word stands at the start of a clause."""
-    if at > 1 and tokens[at - 1].low == "the" and tokens[at - 2].low in ("call", "name"):
-        return True
+    if tokens[at].low in ("result", "output") or (at and tokens[at - 1].low == "the"):
+        return at > 1 and tokens[at - 1].low == "the" and tokens[at - 2].low in ("call", "name")
     return at > 0 and (tokens[at - 1].text in _STOPS or tokens[at - 1].low in ("target", "and", "result", "output"))
 
 

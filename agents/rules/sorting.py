@@ -28,7 +28,8 @@ def read_sort(r: Reading) -> bool:
     if r.cur.take_any(SORT_VERBS):
         r.cur.skip(PRONOUNS | RESULT_WORDS | ARTICLES)
         if not r.cur.take("by", "on"):
-            if not _first(r, start) and not _from_to(r, start):
+            at = r.cur.at
+            if not _first(r, at) and not _from_to(r, at):
                 r.cur.at = start
                 return False
             return _then(r, start)

@@ -63,7 +63,7 @@ def read_target(r: Reading) -> bool:
         verbs.append(verb)
         if r.cur.at in r.target_starts and verb in REPLACE_VERBS:
             break
-        r.cur.skip(PRONOUNS | RESULT_WORDS | ARTICLES | {"out", "down", "final", "resulting", "of"})
+        r.cur.skip(PRONOUNS | RESULT_WORDS | ARTICLES | {"out", "down", "final", "resulting", "of", "rest"})
     early: tuple[tuple[str, tuple[int, int]], ...] = ()
     if verbs and verbs[-1] in MERGE_VERBS and r.cur.low() in ("by", "on"):
         # `upsert by order_id into x`
