@@ -5,6 +5,7 @@ from agent_etl.agents.rules.conditions import add_condition, take_condition, tak
 from agent_etl.agents.rules.expressions import Expr, build
 from agent_etl.agents.rules.intent import Source
 from agent_etl.agents.rules.lexicon import ARTICLES, DROP_VERBS, EXCLUDE_VERBS, ROW_NOUNS
+from agent_etl.agents.rules.measured import take_measured
 from agent_etl.agents.rules.periods import bare_period, period_condition
 from agent_etl.agents.rules.qualities import pass_place, take_bracket, take_kind, take_quality, take_state
 from agent_etl.agents.rules.reading import Reading
@@ -39,8 +40,10 @@ _KEEP = (
     "keeping only",
     "restrict it to",
 )
-_LEAVE = ("leave out", "leaving out", "left out", "throw away", "throw out", "throwing away", "filter out", "but not")
-_LEAVE += ("filtering out", "get rid of", "minus", "weed out", "take out", "rule out", "not counting", "other than")
+_LEAVE = (
+    *("leave out", "leaving out", "left out", "throw away", "throw out", "throwing away", "filter out", "but not"),
+    *("filtering out", "get rid of", "minus", "weed out", "take out", "rule out", "not counting", "other than"),
+)
 _LINKS = frozenset(
     ("where", "with", "whose", "that", "which", "who", "having", "when", "if", "those", "from", "for", "in")
 )
@@ -59,9 +62,35 @@ def read_filter(r: Reading) -> bool:
         return found
     if r.cur.take("where", "whose", "having", "provided", "such that", "when", "if"):
         return _stated(r, start)
-    if r.cur.take("with", "that have", "who have", "which have", "that are", "which are", "who are", "that", "which"):
+    if _bare(r):
+        return True
+    if r.cur.take(
+        "with",
+        "that have",
+        "that has",
+        "who has",
+        "which has",
+        "who have",
+        "which have",
+        "that are",
+        "which are",
+        "who are",
+        "that",
+        "which",
+    ):
         return _maybe(r, start)
     return False
+
+
+def _bare(r: Reading) -> bool:
+    """`marks above 50`, `films longer than 2 hours by runtime`: a comparison right after the noun."""
+    start = r.cur.at
+    condition = take_measured(r)
+    if condition is None:
+        r.cur.at = start
+        return False
+    add_condition(r, condition)
+    return True
 
 
 def _drop_rows(r: Reading) -> bool:

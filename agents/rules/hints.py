@@ -6,6 +6,7 @@ from agent_etl.agents.rules.intent import Edge, Source
 from agent_etl.agents.rules.lexicon import ARTICLES, UNITS
 from agent_etl.agents.rules.names import stems
 from agent_etl.agents.rules.reading import Reading
+from agent_etl.agents.rules.scalars import NUMERIC
 
 __all__ = ["read_hint"]
 
@@ -80,6 +81,14 @@ def _column_fact(r: Reading) -> bool:
     if r.cur.take(
         "is", "refers to", "references", "points to", "identifies", "links to", "matches", "equals", "=", "are"
     ):
+        words = stems(r.cur.low())
+        plural = words and words[-1] in UNITS and r.cur.low() == f"{words[-1]}s"
+        if plural and left.kind in NUMERIC and r.cur.tokens[r.cur.at - 1].low in ("is", "are"):
+            # `amounts are cents`
+            r.cur.next()
+            r.units[left.sole] = words[-1]
+            r.echo[r.phrase] = f"{r.label(left.sole)} holds {words[-1]}s"
+            return True
         r.cur.skip(ARTICLES)
         return _reference(r, left.sole, start)
     return False

@@ -1,13 +1,12 @@
 """Clauses that join tables: which ones, how, and on what."""
 
-from agent_etl.agents.rules.expressions import Expr
-from agent_etl.agents.rules.intent import Edge, Output, Source
-from agent_etl.agents.rules.joinkeys import add_edge, key_ahead, keyless, take_keys
+from agent_etl.agents.rules.intent import Source
+from agent_etl.agents.rules.joinkeys import key_ahead, keyless, take_keys
 from agent_etl.agents.rules.lexicon import ARTICLES, JOIN_VERBS, PRONOUNS
 from agent_etl.agents.rules.reading import Reading
 from agent_etl.agents.rules.sources import named_table, same_place
 
-__all__ = ["read_attach", "read_join"]
+__all__ = ["place_said", "read_join"]
 
 _KINDS = {"inner": "inner", "left": "left", "anti": "anti", "semi": "semi"}
 _UNSUPPORTED = frozenset({"full", "outer", "right", "cross", "self", "natural", "asof", "fuzzy"})
@@ -23,7 +22,7 @@ def read_join(r: Reading) -> bool:
         return False
     r.cur.take("together")
     tables = _tables(r)
-    _place_said(r, tables)
+    place_said(r, tables)
     if (verb == "merge" and len(tables) < 2) or (verb in ("combine", "connect", "match", "link") and not tables):
         if r.cur.low() not in ("on", "by"):
             r.cur.at = start
@@ -56,7 +55,7 @@ def _further(r: Reading, kind: str) -> bool:
         r.cur.at = start
         return False
     involved = [first, second] if first is not None else _involved(r, [second], start)
-    _place_said(r, [second])
+    place_said(r, [second])
     stated = r.cur.take("on", "by", "using", "via", "through", "matching on")
     if not stated and not _bracket(r, involved):
         r.cur.at = start
@@ -75,7 +74,7 @@ def _bracket(r: Reading, involved: list[Source]) -> bool:
     return r.cur.low() == "(" and key_ahead(r, involved) and r.cur.take("(")
 
 
-def _place_said(r: Reading, tables: list[Source]) -> None:
+def place_said(r: Reading, tables: list[Source]) -> None:
     """`of cinema.sqlite`, `in crm` after the tables' names: where they are."""
     start = r.cur.at
     if tables and r.cur.take("of", "from", "in", "out of"):
@@ -126,7 +125,7 @@ def _tables(r: Reading) -> list[Source]:
             r.current = found[0]
         r.cur.take("table", "file")
         at = r.cur.at
-        if not r.cur.take(", and", "and", "with", "to", ",", "&", "+", "onto", "against", "left join", "inner join"):
+        if not r.cur.take(", and", "and", "with", "to", ",", "&", "+", "onto", "against"):
             break
         if r.cur.kind() not in ("word", "place"):
             r.cur.at = at
@@ -143,7 +142,8 @@ def _involved(r: Reading, tables: list[Source], start: int) -> list[Source]:
     pool = [source for source in r.sources if source.listed and source not in tables]
     pool = pool or [source for source in r.sources if source not in tables]
     if len(tables) == 1:
-        joined = [source for source in pool if any(source.alias in (e.left, e.right) for e in r.intent.edges)]
+        linked = {one for edge in r.intent.edges if edge.how for one in (edge.left, edge.right)}
+        joined = [source for source in r.sources if source.alias in linked and source not in tables]
         if joined:
             return [*joined, tables[0]]
         subject = next((source for source in reversed(r.subjects) if source in pool), None)
@@ -151,70 +151,3 @@ def _involved(r: Reading, tables: list[Source], start: int) -> list[Source]:
     if len(pool) < 2:
         raise r.unknown(start, "a join needs two tables, and one is in scope", r.cur.at)
     return pool
-
-
-def read_attach(r: Reading) -> bool:
-    """`add region from customers`, `enrich orders with name and country from customers`. Raises: Unclear."""
-    start = r.cur.at
-    if r.cur.take("enrich"):
-        base = named_table(r) if not r.cur.take_any(PRONOUNS) else None
-        if not r.cur.take("with"):
-            r.cur.at = start
-            return False
-    elif r.cur.take("attach", "add", "look up", "lookup", "bring in", "append"):
-        base = None
-    else:
-        return False
-    wanted = _attached(r)
-    if wanted is None:
-        r.cur.at = start
-        return False
-    names, other = wanted
-    base = base or r.current or next((source for source in r.sources if source != other), None)
-    if r.cur.take("to", "onto"):
-        named = named_table(r)
-        if named is None:
-            raise r.unknown(start, "what the columns are added to is not a table in scope", r.cur.at + 1)
-        base = named
-    if base is None or base == other:
-        r.cur.at = start
-        return False
-    for expression, name in names:
-        r.intent.outputs.append(Output(name, expression, r.phrase, (name,), derived=True))
-    edge = Edge(base.alias, other.alias, (), "left", r.phrase, stated=True, attached=True)
-    add_edge(r, edge)
-    if r.cur.take("on", "by", "using", "via", "matching on"):
-        take_keys(r, [base, other], "left", start)
-    return True
-
-
-def _attached(r: Reading) -> tuple[list[tuple[Expr, str]], Source] | None:
-    """The columns and the table that they come from."""
-    start = r.cur.at
-    for at in range(start, len(r.cur.tokens)):
-        if r.cur.tokens[at].text in (";", "."):
-            break
-        if r.cur.tokens[at].low in ("from", "of"):
-            r.cur.at = at + 1
-            other = named_table(r)
-            if other is None:
-                continue
-            end = r.cur.at
-            r.cur.at = start
-            found = _names(r, other, at)
-            r.cur.at = end
-            return (found, other) if found else None
-    r.cur.at = start
-    return None
-
-
-def _names(r: Reading, other: Source, stop: int) -> list[tuple[Expr, str]]:
-    found: list[tuple[Expr, str]] = []
-    while r.cur.at < stop:
-        expression = r.take_column(owner=other.alias)
-        if expression is None or expression.sole is None:
-            return []
-        found.append((expression, expression.sole.column))
-        if not r.cur.take(", and", "and", ",", "&"):
-            break
-    return found if r.cur.at == stop else []

@@ -38,7 +38,7 @@ def read_key(r: Reading) -> bool:
             elif not pairs:
                 pairs = _shared(r, involved, start)
         else:
-            pairs = _equality(r, involved, _EQUAL[:4])
+            pairs = _equality(r, involved, _EQUAL[:4]) or _same(r, involved)
     if not pairs:
         r.cur.at = start
         return False
@@ -52,6 +52,16 @@ def read_key(r: Reading) -> bool:
 def _tells_apart(r: Reading, ref: Ref) -> bool:
     """No two rows share the column: an equality over it is a key rather than a condition."""
     return r.request.prober.keys(r.table(ref.source), (ref.column,)).unique
+
+
+def _same(r: Reading, involved: list[Source]) -> Pairs:
+    """`order_id in payments is orders.id`, where one of the two tells its rows apart."""
+    start = r.cur.at
+    pairs = _equality(r, involved, ("is the same as", "is", "refers to", "references", "points to"))
+    if any(_tells_apart(r, ref) for pair in pairs for ref in pair):
+        return pairs
+    r.cur.at = start
+    return []
 
 
 def _another(r: Reading, involved: list[Source]) -> Pairs:
@@ -134,11 +144,12 @@ def key_ahead(r: Reading, involved: list[Source]) -> bool:
 
 
 def _key_follows(r: Reading, involved: list[Source]) -> bool:
-    start = r.cur.at
+    start, asked = r.cur.at, dict(r.asking.questions)
     try:
         return bool(_equality(r, involved, _EQUAL) or _shared(r, involved, start, probe=True))
     except Unclear:
-        return False
+        r.asking.questions = asked
+        return True
     finally:
         r.cur.at = start
 

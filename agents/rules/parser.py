@@ -6,6 +6,7 @@ from agent_etl.agents.planner import PlanRequest
 from agent_etl.agents.rules.absence import read_anti
 from agent_etl.agents.rules.asking import Asking, Unclear
 from agent_etl.agents.rules.attaching import read_attach
+from agent_etl.agents.rules.belonging import read_belonging
 from agent_etl.agents.rules.choosing import read_choice, read_left_out
 from agent_etl.agents.rules.cursor import Cursor
 from agent_etl.agents.rules.duplicates import read_dedupe
@@ -41,9 +42,9 @@ _PRODUCTIONS: tuple[Callable[[Reading], bool], ...] = (
     read_dedupe,
     read_join,
     read_partners,
+    read_key,
     read_hint,
     read_bracket,
-    read_key,
     read_naming,
     read_rounding,
     read_layout,
@@ -64,6 +65,7 @@ _PRODUCTIONS: tuple[Callable[[Reading], bool], ...] = (
     read_choice,
     read_flag,
     read_outputs,
+    read_belonging,
     read_subject,
 )
 
@@ -150,7 +152,7 @@ def _one(r: Reading, start: int) -> None:
             if production(r):
                 return
         except Unclear:
-            r.cur.at = _boundary(r, max(r.cur.at, start + 1))
+            r.cur.at = _boundary(r, max(r.cur.at, start + 1), start)
             return
         r.cur.at = start
         r.intent.restore(saved)
@@ -158,11 +160,13 @@ def _one(r: Reading, start: int) -> None:
     r.asking.refuse(r.cur.span(start), "these words name nothing that is in scope and nothing that can be done")
 
 
-def _boundary(r: Reading, at: int) -> int:
+def _boundary(r: Reading, at: int, start: int | None = None) -> int:
     """The end of the phrase: the next comma, full stop or conjunction before a verb."""
-    tokens = r.cur.tokens
+    tokens, first = r.cur.tokens, at if start is None else start
     while at < len(tokens):
         token = tokens[at]
+        if token.low == "where" and at > first:
+            break
         if token.kind == "punct" and token.text in ",;.:()":
             break
         if token.low in ("and", "then") and at + 1 < len(tokens) and tokens[at + 1].low in ALL_VERBS | {"then"}:

@@ -2,7 +2,10 @@
 
 from agent_etl.agents.rules.absence import read_anti
 from agent_etl.agents.rules.conditions import add_condition
+from agent_etl.agents.rules.intent import Output
 from agent_etl.agents.rules.lexicon import ARTICLES, READ_VERBS, WRITE_VERBS
+from agent_etl.agents.rules.measures import count_of
+from agent_etl.agents.rules.names import slug
 from agent_etl.agents.rules.qualities import take_kind, take_quality
 from agent_etl.agents.rules.reading import Reading
 
@@ -12,6 +15,8 @@ __all__ = ["read_subject"]
 def read_subject(r: Reading) -> bool:
     """A table as the subject of what follows, maybe with a value before it. Raises: Unclear."""
     start = r.cur.at
+    if start and r.cur.tokens[start - 1].text == "(" and _placed(r):
+        return True
     if start and r.cur.tokens[start - 1].text not in (".", ";", ":", "?"):
         # A table's name in the middle of words that were understood without it: what it should do is unknown.
         return _adjective(r, start)
@@ -22,6 +27,8 @@ def read_subject(r: Reading) -> bool:
         # `per status: orders, total amount`: not a subject but something to show.
         r.cur.at = start
         return False
+    if source is not None and r.cur.low() == "per" and r.cur.at - start <= 3:
+        return _counted(r, start)
     if source is not None:
         r.current = source
         r.subjects.append(source)
@@ -29,6 +36,31 @@ def read_subject(r: Reading) -> bool:
         return True
     r.cur.at = start
     return _adjective(r, start)
+
+
+def _counted(r: Reading, start: int) -> bool:
+    """`visits per state` are counted."""
+    end, r.cur.at = r.cur.at, start
+    r.cur.take_any(READ_VERBS | {"list", "show", "find", "which", "what", "give", "report"})
+    r.cur.skip(ARTICLES | {"me", "all", "every", "us", "each"})
+    noun = r.cur.quote(r.cur.at, end)
+    found = count_of(r, r.cur.at)
+    if found is None or r.cur.at != end:
+        r.cur.at = start
+        return False
+    r.intent.trail.append("M")
+    r.intent.outputs.append(Output(slug(noun), found, r.phrase, tuple(noun.split())))
+    return True
+
+
+def _placed(r: Reading) -> bool:
+    """`(departments in hr.sqlite …`: where the things are that the words before name."""
+    start = r.cur.at
+    source = r.take_entity(least=0.86)
+    if source is not None and r.cur.low() in ("in", "of", "from") and r.cur.kind(1) == "place":
+        return True
+    r.cur.at = start
+    return False
 
 
 def _listed(r: Reading) -> bool:
