@@ -1,5 +1,7 @@
 import datetime
 import math
+import re
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -328,3 +330,22 @@ def test_days_and_instants_are_typed_exactly(tmp_path: Path) -> None:
     put(tmp_path, "d,t,z\n2024-02-29,2024-01-05T12:00:00.5,2024-01-05 12:00:00+02\n")
     day, time = datetime.date(2024, 2, 29), datetime.datetime(2024, 1, 5, 12, 0, 0, 500_000)
     assert read(tmp_path, "o.csv") == [(day, time, "2024-01-05 10:00:00+00")]
+
+
+CELL = st.text("0123456789.+-_eEx ", min_size=1, max_size=21).map(lambda text: text.strip(" ") or "0")
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(cells=st.lists(CELL, min_size=1, max_size=30))
+def test_a_whole_number_is_read_only_from_its_own_text(tmp_path: Path, cells: list[str]) -> None:
+    """Whatever stands in a cell, it becomes a BIGINT only when that number means the same, without a leading zero."""
+    put(tmp_path, "n,c\n" + "".join(f'{number},"{cell}"\n' for number, cell in enumerate(cells)))
+    rows, aside = rejected(tmp_path, "o.csv", {**stated(n="BIGINT", c="BIGINT"), "on_error": "quarantine"})
+    assert len(rows) + len(aside) == len(cells)
+    for number, value in rows:
+        assert Decimal(cells[number]) == value
+        assert not cells[number].lstrip("-").startswith("0") or cells[number] == "0"
+    kept = {number for number, _ in rows}
+    for number, cell in enumerate(cells):
+        if re.fullmatch("0|-?[1-9][0-9]{0,17}", cell):
+            assert number in kept
