@@ -1,5 +1,6 @@
 """Rows that must have no partner in another table, or must have one."""
 
+from agent_etl.agents.rules.comparisons import emptiness
 from agent_etl.agents.rules.conditions import add_condition
 from agent_etl.agents.rules.expressions import Expr, build
 from agent_etl.agents.rules.intent import Edge, Source
@@ -20,6 +21,8 @@ _ABSENT = (
 def read_anti(r: Reading, subject: Source | None = None) -> bool:
     """`customers without orders`, `that have no payments`, `who never ordered`. Raises: Unclear."""
     start = r.cur.at
+    if _without_empty(r):
+        return True
     if not r.cur.take(*_ABSENT):
         return False
     found = missing(r)
@@ -27,6 +30,20 @@ def read_anti(r: Reading, subject: Source | None = None) -> bool:
         add_condition(r, found)
         return True
     return apart(r, subject, start, keep=False)
+
+
+def _without_empty(r: Reading) -> bool:
+    """`city values, without the empty ones`: about the column that was named last."""
+    start = r.cur.at
+    chosen = [one.expression for one in r.intent.outputs]
+    opened = r.cur.take("without", "excluding", "except", "but not", "minus", "no", "leaving out", "not")
+    r.cur.skip(ARTICLES | {"any"})
+    empty = opened and r.cur.take("empty", "blank", "missing", "null")
+    if not empty or not r.cur.take("ones", "values") or len(chosen) != 1 or chosen[0].measures():
+        r.cur.at = start
+        return False
+    add_condition(r, emptiness(chosen[0], empty=False))
+    return True
 
 
 def missing(r: Reading) -> Expr | None:

@@ -5,11 +5,12 @@ from dataclasses import replace
 from agent_etl.agents.rules.adjectives import opposite
 from agent_etl.agents.rules.expressions import Expr, build, text
 from agent_etl.agents.rules.ground import STRONG
-from agent_etl.agents.rules.lexicon import BREAKS
+from agent_etl.agents.rules.lexicon import BREAKS, UNITS
 from agent_etl.agents.rules.literals import during, placed, take_number, take_values
+from agent_etl.agents.rules.names import stems
 from agent_etl.agents.rules.reading import Reading
 from agent_etl.agents.rules.recall import known_measure
-from agent_etl.agents.rules.scalars import NUMERIC, take_scalar
+from agent_etl.agents.rules.scalars import NUMERIC, convert, take_scalar
 from agent_etl.agents.rules.values import Period, take_period
 
 __all__ = ["BE", "continued", "emptiness", "take_comparison", "tested", "unlike"]
@@ -256,6 +257,7 @@ def _against(r: Reading, left: Expr, sign: str, start: int) -> Expr | None:
         if right is None:
             right = take_scalar(r) or known_measure(r)
         if right is not None and right.kind in NUMERIC:
+            left = _in_unit(r, left, right, at)
             several = [right, *_alternatives(r, sign)]
             if sign == "<>":
                 return unlike(r, left, several, start)
@@ -268,6 +270,15 @@ def _against(r: Reading, left: Expr, sign: str, start: int) -> Expr | None:
         r.cur.at = min(at + 1, len(r.cur.tokens))
         raise r.unknown(start, f"a column of kind {left.kind} cannot be compared with this")
     return None
+
+
+def _in_unit(r: Reading, left: Expr, right: Expr, start: int) -> Expr:
+    """`more than 2 hours`: the operand in the unit of the number. Raises: Unclear where its own unit is not known."""
+    unit = stems(r.cur.low())[-1:]
+    if right.refs() or right.measures() or not unit or unit[0] not in UNITS:
+        return left
+    r.cur.next()
+    return convert(r, left, unit[0], start)
 
 
 def _periods(r: Reading, left: Expr, sign: str, first: Period) -> Expr:

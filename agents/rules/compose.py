@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from agent_etl.agents.rules.aggregates import aggregate
+from agent_etl.agents.rules.contradictions import refuse_contradictions
 from agent_etl.agents.rules.destination import Destination, keyed, settle_target
 from agent_etl.agents.rules.duplicates import decided
 from agent_etl.agents.rules.expressions import Ref, column, identifier
@@ -25,6 +26,7 @@ def compose(r: Reading, clauses: tuple[tuple[int, int], ...]) -> Plan:
     if not r.sources:
         raise r.asking.refuse((0, len(r.cur.goal)), "no table or file in scope is named as a source")
     _dropped_then_used(r)
+    refuse_contradictions(r, clauses)
     _by_reference(r)
     involved = _involved(r)
     links = Links(r)
@@ -135,7 +137,7 @@ def _shown(r: Reading, links: Links, dedupe: Dedupe) -> set[str] | None:
         return None
     refs = [ref for one in intent.filters if not _early(one, dedupe) for ref in one.condition.refs()]
     expressions = [one.condition for one in intent.havings] + [one.expression for one in intent.outputs]
-    expressions += [one.expression for one in (*intent.groups, *intent.sorts)]
+    expressions += [one.expression for one in intent.groups] + [one.expression for one in intent.sorts]
     expressions += [one for m in intent.measures for one in (m.argument, m.where) if one is not None]
     refs += [ref for one in expressions for ref in one.refs()]
     refs += [ref for edge in (*links.edges, *intent.edges) for one in (edge, edge.turned()) for ref in _ends(one)]

@@ -28,8 +28,10 @@ _DROPPING = DROP_VERBS | {"without", "dropping", "removing", "eliminating", "dis
 _DROPPED = frozenset({"dropped", "removed", "discarded", "eliminated", "excluded", "ignored", "deleted"})
 _WHOLE = frozenset({"all", "any", "exact", "full", "complete", "identical", "entire"})
 _TWINS = ("duplicates", "duplicate rows", "duplicated rows", "duplicate records", "duplicate lines", "dupes")
-_DISTINCT = ("distinct rows only", "unique rows only", "only distinct rows", "only unique rows")
-_DISTINCT += ("distinct rows", "unique rows", "keep only distinct rows", "keep only unique rows", "keep distinct rows")
+_DISTINCT = (
+    *("distinct rows only", "unique rows only", "only distinct rows", "only unique rows", "distinct rows"),
+    *("unique rows", "keep only distinct rows", "keep only unique rows", "keep distinct rows"),
+)
 
 
 def read_dedupe(r: Reading) -> bool:
