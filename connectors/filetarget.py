@@ -96,7 +96,8 @@ class FileTarget:
         """
         place = self._place(order.table, order.format)
         check_names([column.name for column in order.columns], CAPABILITIES, table=order.table)
-        self._ready(place.path)
+        with _typed(place.path):
+            self._ready(place.path)
         point("load.begin")
         with _typed(place.path), place.sidecar.locked():
             done = self._standing(place, order.load_id)

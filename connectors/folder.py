@@ -40,6 +40,15 @@ class Folder:
         Raises: NotFound (nothing matches, several do, or the path leaves the folder), ReadError for a folder.
         """
         path = self.place(dataset)
+        try:
+            return self._found(dataset, path)
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            raise NotFound(
+                "The path cannot be followed", connection=self.name, dataset=dataset, reason=reason
+            ) from error
+
+    def _found(self, dataset: str, path: Path) -> tuple[Path, ...]:
         if path.is_dir():
             raise ReadError(
                 "The dataset is a folder",
@@ -68,8 +77,9 @@ class Folder:
         """Changes when a file is added, removed, rewritten or replaced."""
         try:
             facts = [(str(file), *_identity(file)) for file in files]
-        except FileNotFoundError as error:
-            raise NotFound("A file went away", connection=self.name, dataset=Path(str(error.filename)).name) from error
+        except OSError as error:
+            name = Path(str(error.filename)).name
+            raise NotFound("A file went away", connection=self.name, dataset=name, reason=error.strerror) from error
         return fingerprint(facts)
 
     def _inside(self, path: Path, shown: str) -> None:

@@ -5,7 +5,8 @@ from harness.tables import read, types
 
 from agent_etl.connectors.files import FilesConnection
 from agent_etl.engine.duck import connect
-from agent_etl.engine.errors import NotFound, ReadError, UsageError
+from agent_etl.engine.errors import NotFound, ReadError, TargetError, UsageError
+from agent_etl.engine.ports import LoadOrder
 
 
 def write(path: Path, text: str | bytes = "a,b\n1,2\n") -> Path:
@@ -69,6 +70,19 @@ def test_nothing_outside_of_a_named_folder_is_reached(tmp_path: Path, name: str)
     with pytest.raises(NotFound):
         source.describe("../*.csv")
     assert source.tables() == ("in.csv",)
+
+
+@pytest.mark.parametrize("name", ["x" * 300 + ".csv", "in.csv/more.csv", "loop.csv"])
+def test_a_path_that_cannot_be_followed_is_not_found(tmp_path: Path, name: str) -> None:
+    """A name that is too long, a path through a file and a link in a circle are not found, for reading and writing."""
+    write(tmp_path / "in.csv")
+    (tmp_path / "loop.csv").symlink_to(tmp_path / "loop.csv")
+    connection = FilesConnection("files", tmp_path)
+    with pytest.raises(NotFound):
+        connection.source().describe(name)
+    rows = connection.source().scan("in.csv")
+    with pytest.raises(TargetError):
+        connection.target().load(LoadOrder(name, "append", rows.columns, "1", "run", "plan", "digest"), rows)
 
 
 def test_a_free_connection_takes_paths_that_a_user_names(tmp_path: Path) -> None:

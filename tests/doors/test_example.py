@@ -1,7 +1,10 @@
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
+import pytest
 from harness.tables import read, types
 
 from agent_etl.connectors.files import FilesConnection
@@ -21,6 +24,26 @@ def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:
     changed = [path.stat().st_mtime_ns for path in paths]
     make_shop(first)
     assert [path.stat().st_mtime_ns for path in paths] == changed
+
+
+def test_the_example_runs(tmp_path: Path) -> None:
+    """The example script leaves the revenue that adding by hand gives; a second run changes nothing."""
+    script = Path(__file__).parents[2] / "examples" / "shop.py"
+    result = tmp_path / "shop" / "monthly_revenue.csv"
+    seen = []
+    for _ in range(2):
+        subprocess.run([sys.executable, script, tmp_path / "shop"], check=True, capture_output=True)
+        seen.append((result.stat().st_mtime_ns, result.stat().st_ino))
+    assert seen[0] == seen[1]
+    orders = {row for row in read(tmp_path / "shop", "orders.csv") if row[3] != "cancelled"}
+    regions = {row[0]: row[2] for row in read(tmp_path / "shop", "customers.csv")}
+    wanted: dict[tuple[str, str], float] = {}
+    for _, customer, day, _, amount in orders:
+        if customer in regions:
+            key = (f"{day:%Y-%m}", regions[customer])
+            wanted[key] = wanted.get(key, 0) + (amount or 0)
+    found = {(month, region): revenue for month, region, revenue, _ in read(tmp_path / "shop", "monthly_revenue.csv")}
+    assert found == {key: pytest.approx(value) for key, value in wanted.items()}
 
 
 def test_the_shop_has_the_mess_that_it_promises(tmp_path: Path) -> None:
