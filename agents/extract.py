@@ -3,7 +3,7 @@
 from agent_etl.agents.places import unknown_connection
 from agent_etl.agents.workbench import Workbench
 from agent_etl.engine.complaints import nearest
-from agent_etl.engine.errors import UsageError
+from agent_etl.engine.errors import AgentEtlError, UsageError
 from agent_etl.engine.goal import Finding
 from agent_etl.engine.plan import Extract, Plan
 from agent_etl.engine.schema import Table
@@ -35,12 +35,22 @@ def _missing(step: Extract, workbench: Workbench) -> list[Finding]:
         workbench.connections[step.source]
     except UsageError as error:
         return [unknown_connection(step.name, "source", step.source, error, workbench.connections.names())]
-    known = [table.dataset for table in workbench.catalogue.tables if table.connection == step.source]
+    known = _datasets(step.source, workbench)
     near = nearest(step.dataset, known)
     hint = f"nearest: {', '.join(near)}" if near else f"there are {', '.join(known[:12])}" if known else ""
     message = f"{step.source} has no dataset {step.dataset}"
     evidence = (("dataset", step.dataset), ("candidates", ", ".join(near)))
     return [Finding("error", "unknown_dataset", step.name, message, hint, "dataset", evidence)]
+
+
+def _datasets(source: str, workbench: Workbench) -> list[str]:
+    """The datasets that can be named: those of the catalogue, and what the source itself lists."""
+    known = [table.dataset for table in workbench.catalogue.tables if table.connection == source]
+    try:
+        known += workbench.connections[source].source().tables()
+    except AgentEtlError:
+        return known  # the dataset is missing either way
+    return list(dict.fromkeys(known))
 
 
 def _changed(step: Extract, table: Table) -> list[Finding]:

@@ -17,6 +17,13 @@ from agent_etl.engine.schema import Catalogue, Column, Table
 
 __all__ = ["Binding", "bind", "reads"]
 
+_PLAIN = {
+    "empty SQL": "its SQL is empty",
+    "several statements": "its SQL holds several statements",
+    "unreadable SQL": "its SQL cannot be read",
+}
+"""Refusals of the guard that are about no construct."""
+
 _TEXT = {"VARCHAR", "JSON", "BLOB", "BIT"}
 
 
@@ -201,7 +208,8 @@ def _guarded(
     if error.message.startswith("SQL whose result changes"):
         message = f"{construct} gives another result at every run"
         return Finding("error", "nondeterministic", step, message, error.hint, field, evidence)
-    return Finding("error", "guard", step, f"{construct} is outside the allowed SQL", error.hint, field, evidence)
+    message = _PLAIN.get(construct, f"{construct} is outside the allowed SQL")
+    return Finding("error", "guard", step, message, error.hint, field, evidence)
 
 
 def _repeated(names: Sequence[str]) -> str:

@@ -9,6 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from agent_etl.engine import yaml12
+from agent_etl.engine.complaints import nearest
 from agent_etl.engine.errors import PlanError
 from agent_etl.engine.security.secrets import redact
 
@@ -175,13 +176,33 @@ class Plan(_Part):
         try:
             content = yaml12.parse(text)
         except yaml.YAMLError as error:
-            raise PlanError("The plan is not valid YAML or JSON", problem=str(error).splitlines()[0]) from error
+            raise PlanError("The plan is not valid YAML or JSON", problem=_unreadable(error)) from error
         if not isinstance(content, dict):
             raise PlanError("A plan is a mapping with extracts and loads", found=type(content).__name__)
         try:
             return cls.model_validate(content)
         except ValidationError as error:
             raise _explain(content, error) from None
+
+
+_WORDS = {
+    "extra_forbidden": "there is no such field",
+    "missing": "the field is missing",
+    "tuple_type": "a list is wanted",
+    "string_type": "a text is wanted",
+    "dict_type": "a mapping is wanted",
+    "model_type": "a mapping with the fields of a step is wanted",
+    "string_pattern_mismatch": "a name is made of a-z, 0-9 and _, begins with no digit and has at most 63 letters",
+}
+"""Problems in the words of a plan, by pydantic's names of them; its own words where there are none here."""
+
+
+def _unreadable(error: yaml.YAMLError) -> str:
+    if not isinstance(error, yaml.MarkedYAMLError):
+        return str(error).splitlines()[0]
+    mark = error.problem_mark or error.context_mark
+    where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+    return f"{where}{error.problem or error.context}"
 
 
 def _explain(content: dict[str, Any], error: ValidationError) -> PlanError:
@@ -201,12 +222,13 @@ def _explain(content: dict[str, Any], error: ValidationError) -> PlanError:
         "loads": Load,
         "checks": Check,
     }
-    model = models.get(where[0], Plan) if where else Plan
-    valid = sorted(field.alias or name for name, field in model.model_fields.items())
-    message = str(problem["msg"]).removeprefix("Value error, ")
+    inside = len(where) > 1 and where[0] in models
+    valid = sorted(field.alias or name for name, field in (models[where[0]] if inside else Plan).model_fields.items())
+    message = _WORDS.get(problem["type"], str(problem["msg"]).removeprefix("Value error, "))
     fields: dict[str, object] = {"field": ".".join(where) or "plan", "problem": message}
     if step is not None:
-        fields = {"step": step, **fields}
+        fields = {"step": step, "field": ".".join(where[2:]) or where[0], "problem": message}
     if problem["type"] in {"extra_forbidden", "missing"}:
-        fields["valid"] = valid
+        near = nearest(where[-1], valid) if problem["type"] == "extra_forbidden" else ()
+        fields |= {"nearest": near[0], "valid": valid} if near else {"valid": valid}
     return PlanError("The plan does not hold", hint="edit the plan and run it again", **fields)

@@ -88,6 +88,8 @@ def _text(sql: str) -> exp.Expr:
         place = re.search(r"Line (\d+), Col: (\d+)", str(error))
         where = f"line {place.group(1)}, column {place.group(2)}" if place else "its structure"
         raise _refusal("unreadable SQL", f"the text cannot be read at {where}") from None
+    if not any(trees):
+        raise _refusal("empty SQL", "write exactly one SELECT")
     if len(trees) != 1 or trees[0] is None or ";" in _outside_strings(sql):
         raise _refusal("several statements", "write exactly one SELECT, without a semicolon")
     return trees[0]

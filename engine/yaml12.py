@@ -27,25 +27,25 @@ class _Dumper(yaml.SafeDumper):
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012
 
 
-def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
-    """Texts of several lines, SQL above all, as a block that a person can edit."""
-    style = "|" if "\n" in text else None
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
+    """A mapping whose keys each stand once: of two equal ones YAML would keep the last and say nothing."""
+    seen: dict[Any, yaml.Mark] = {}
+    for key, _ in node.value:
+        name = loader.construct_object(key, deep=True)
+        if isinstance(name, str) and name in seen:
+            raise yaml.constructor.ConstructorError(None, None, f"{name} stands here twice", key.start_mark)
+        seen[str(name)] = key.start_mark
+    return loader.construct_mapping(node, deep=True)
 
 
-def _represent_list(dumper: yaml.SafeDumper, values: list[Any]) -> yaml.Node:
-    """Lists of plain values on one line: columns, keys, spans."""
-    flat = not any(isinstance(value, list | dict) or (isinstance(value, str) and "\n" in value) for value in values)
-    return dumper.represent_sequence("tag:yaml.org,2002:seq", values, flow_style=flat)
-
-
-_Dumper.add_representer(str, _represent_text)
-_Dumper.add_representer(list, _represent_list)
+_Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
 
 
 def _text(dumper: _Dumper, text: str) -> yaml.Node:
     """A text of several lines as a block, so that SQL is read and edited as SQL."""
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+    folded = any(end in text for end in "\x85\u2028\u2029")  # line ends of YAML that only quotes keep as they are
+    style = '"' if folded else "|" if "\n" in text else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 
 def _list(dumper: _Dumper, values: list[Any]) -> yaml.Node:

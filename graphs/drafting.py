@@ -9,8 +9,8 @@ from agent_etl.agents.orchestrator import accept_answers
 from agent_etl.agents.planner import PlanDraft, Planner, PlanRequest
 from agent_etl.agents.workbench import Workbench
 from agent_etl.connectors.registry import open_connections
-from agent_etl.engine.errors import UsageError
-from agent_etl.engine.goal import Question
+from agent_etl.engine.errors import Terminal, UsageError
+from agent_etl.engine.goal import Finding, Question
 from agent_etl.engine.plan import Plan
 from agent_etl.engine.ports import Connections
 from agent_etl.engine.probe import SourceProber
@@ -114,6 +114,17 @@ def draft_plan(
             draft = made.draft
         if draft.plan is None:
             return draft
-        catalogue = describe_plan_sources(draft.plan, registry, base)
-        findings = prove(draft.plan, Workbench(registry, catalogue, prober, settings, store))
+        try:
+            catalogue = describe_plan_sources(draft.plan, registry, base)
+            findings = prove(draft.plan, Workbench(registry, catalogue, prober, settings, store))
+        except Terminal as error:
+            findings = (_unproved(error),)
         return replace(draft, findings=(*draft.findings, *findings))
+
+
+def _unproved(error: Terminal) -> Finding:
+    """What keeps a plan from being proved: a source that cannot be looked at as the plan says."""
+    evidence = tuple((name, str(value)) for name, value in error.fields.items() if name != "step")
+    told = "".join(f", {name} {value}" for name, value in evidence)
+    message = f"{error.message[:1].lower()}{error.message[1:]}{told}"
+    return Finding("error", error.code, str(error.fields.get("step", "")), message, error.hint, "", evidence)

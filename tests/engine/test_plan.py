@@ -81,7 +81,7 @@ def test_hash_follows_content_alone() -> None:
         (", key: [status]", "", "load_totals", ["merge needs a key"]),
         ("from: totals", "from: total", None, ["load_totals", "'total'", "orders"]),
         ("name: totals\n  sql", "name: orders\n  sql", None, ["two steps are named 'orders'"]),
-        ("name: orders, source", "name: my orders, source", "my orders", ["name", "pattern"]),
+        ("name: orders, source", "name: my orders, source", "my orders", ["name", "a-z"]),
     ],
 )
 def test_errors_name_step_field_and_what_is_valid(found: str, meant: str, step: str | None, words: list[str]) -> None:
