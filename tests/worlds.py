@@ -154,3 +154,13 @@ class World:
                 columns = tuple(replace(one, type=type_) if one.name == column else one for one in table.columns)
                 self.tables[at] = replace(table, columns=columns)
         return self
+
+    def agrees(self, goal: str, sql: str) -> Plan:
+        """The goal's plan, after its rows were found to be those of hand-written SQL, in order when the plan orders."""
+        draft = self.plan(goal)
+        assert draft.plan is not None, (goal, draft.questions, draft.refusals)
+        found, wanted = self.run(draft.plan), self.rows(sql)
+        if "ORDER BY" not in sql:
+            found, wanted = sorted(found, key=repr), sorted(wanted, key=repr)
+        assert found == wanted, (goal, found, wanted)
+        return draft.plan

@@ -32,7 +32,7 @@ _GOVERNS |= {"joined", "matched", "linked", "mapped", "limited", "restricted", "
 _NOUNS = frozenset({"target", "table", "result", "output", "destination"})
 _STOPS = frozenset({",", ";", ".", ":", ")", "?", "!", "-"})
 _ENDS = frozenset({"", ".", ";", ",", ")", "!", "?", "-", "sorted", "ordered", "order", "sort"})
-_ENDS |= {"by", "as", "in", "with", "and", "then", "on", "using", "key", "keyed"}
+_ENDS |= {"by", "as", "in", "with", ":", "and", "then", "on", "using", "key", "keyed"}
 
 
 def find_targets(r: Reading) -> None:

@@ -13,6 +13,7 @@ from agent_etl.agents.rules.scalars import NUMERIC, rounded, take_places
 __all__ = ["fitting", "read_naming", "read_rounding", "take_names"]
 
 _AS = ("as", "named", "called", "naming it", "naming them", "name it", "name them", "call it", "call them", "call this")
+_ENDS = frozenset({"", ",", ";", ".", ")", "and", "&", "to", "into", "in", "->", "per", "by", "for"})
 _OPEN = frozenset({"to", "into", "in", "from", "per", "by", "for", "where", "with", "and", "then", "if", "it", "them"})
 
 
@@ -23,7 +24,7 @@ def read_naming(r: Reading) -> bool:
         return True
     if _repeated(r):
         return True
-    unnamed = _unnamed(r)
+    unnamed = _unnamed(r) or _changed(r)
     if not unnamed or r.cur.at + 1 in r.target_starts or not r.cur.take(*_AS):
         r.cur.at = start
         return False
@@ -48,7 +49,8 @@ def take_names(r: Reading, most: int) -> list[str]:
             break
         token = r.cur.peek()
         bad = token is None or token.kind not in ("word", "string") or r.cur.at in r.target_starts
-        if token is None or bad or (token.kind == "word" and token.low in ARTICLES | _OPEN):
+        noun = token is not None and token.low in ARTICLES and r.cur.low(1) not in _ENDS
+        if token is None or bad or (token.kind == "word" and (noun or token.low in _OPEN)):
             r.cur.at = before
             break
         names.append(r.cur.next().text)
@@ -78,6 +80,13 @@ def _repeated(r: Reading) -> bool:
 def _unnamed(r: Reading) -> list[int]:
     """Places of the measured outputs that the goal has given no name."""
     return [at for at, one in enumerate(r.intent.outputs) if one.expression.measures() and not one.named]
+
+
+def _changed(r: Reading) -> list[int]:
+    """The column that the clause before changes: `uppercase the product of x.csv as code`."""
+    last = len(r.intent.outputs) - 1
+    fits = last >= 0 and r.intent.outputs[last].replaces is not None and not r.intent.outputs[last].named
+    return [last] if fits and r.intent.outputs[last].expression.sole is None else []
 
 
 def _one_named(r: Reading, start: int) -> bool:

@@ -229,7 +229,7 @@ def _written(r: Reading) -> bool:
     sizes = [size for size in range(len(words), 0, -1) if tables_named(r, words[:size], r.place, 0.96)]
     said = [token.text] if named and token is not None else words[: sizes[0]] if sizes else []
     found = tables_named(r, said, r.place) if said else []
-    if len(found) != 1 or r.cur.at in r.target_starts or r.cur.low(len(said)) in ("and", ",", "with", "by", "on"):
+    if len(found) != 1 or r.cur.at in r.target_starts or not _said_alone(r, len(said)):
         r.cur.at = start
         return False
     r.cur.at += len(said)
@@ -238,6 +238,13 @@ def _written(r: Reading) -> bool:
     if place is not None:
         r.place = place
     return True
+
+
+def _said_alone(r: Reading, size: int) -> bool:
+    """No second table follows, nor words that would make the verb a join or a destination."""
+    if r.cur.low(size) in (",", "and"):
+        return r.cur.low(size + 1) in ALL_VERBS | {"only", "then", "where", "with", "without"}
+    return r.cur.low(size) not in ("with", "by", "on", "=")
 
 
 def _list_here(r: Reading) -> bool:

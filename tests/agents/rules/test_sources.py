@@ -1,0 +1,39 @@
+"""Sources in many places of the sentence: the plan's rows are those of hand-written SQL."""
+
+import pytest
+from worlds import World
+
+BOOKS = [
+    ("From lib.sqlite Book sum Seconds by AuthorId", "SELECT AuthorId, sum(Seconds) FROM {Book} GROUP BY 1"),
+    ("Load lib.sqlite Book where Seconds is over 100", "SELECT * FROM {Book} WHERE Seconds > 100"),
+    ("In lib.sqlite, count the books per AuthorId", "SELECT AuthorId, count(*) FROM {Book} GROUP BY 1"),
+    ("lib.sqlite: count the books per AuthorId", "SELECT AuthorId, count(*) FROM {Book} GROUP BY 1"),
+    ("Books of lib.sqlite sorted by Title descending", "SELECT * FROM {Book} ORDER BY Title DESC"),
+    ("Export Book from lib.sqlite to books.parquet", "SELECT * FROM {Book}"),
+]
+SHOP = [
+    ("Append orders.csv to all_orders", "SELECT * FROM {orders}"),
+    ("Upsert orders.csv into all_orders by order_id", "SELECT * FROM {orders}"),
+    ("Count orders by status in orders.csv", "SELECT status, count(*) FROM {orders} GROUP BY 1"),
+    ("Count the rows by status according to orders.csv", "SELECT status, count(*) FROM {orders} GROUP BY 1"),
+    ("Sum amount by status (orders.csv)", "SELECT status, sum(amount) FROM {orders} GROUP BY 1"),
+    ("orders.csv with amount over 50 -> big.csv", "SELECT * FROM {orders} WHERE amount > 50"),
+    ("Append the customers of crm with region EU to eu_people", "SELECT * FROM {customers} WHERE region = 'EU'"),
+]
+
+
+@pytest.mark.parametrize(("goal", "sql"), BOOKS)
+def test_places(library: World, goal: str, sql: str) -> None:
+    """A database before, after or between the words says where the tables are."""
+    library.agrees(goal, sql)
+
+
+@pytest.mark.parametrize(("goal", "sql"), SHOP)
+def test_names(shop: World, goal: str, sql: str) -> None:
+    """A file is read wherever the goal names it, after verbs of writing too."""
+    shop.agrees(goal, sql)
+
+
+def test_a_second_file_is_not_ignored(shop: World) -> None:
+    """A file that is named and not used stops the plan."""
+    assert shop.plan("Load orders.csv into copies (products.parquet)").plan is None
