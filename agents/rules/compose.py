@@ -13,6 +13,7 @@ from agent_etl.agents.rules.kept import keep_rows
 from agent_etl.agents.rules.links import Links
 from agent_etl.agents.rules.names import slug
 from agent_etl.agents.rules.reading import Reading
+from agent_etl.agents.rules.requirements import required
 from agent_etl.agents.rules.rows import plain_rows
 from agent_etl.agents.rules.statement import Statement
 from agent_etl.agents.rules.streams import Streams
@@ -176,6 +177,7 @@ def _plan(
     extracts = tuple(_extract(r, streams, source) for source in streams.read())
     taken = [*(one.name for one in extracts), *(name for name, _, _ in streams.made)]
     served = {index for one in extracts for index in one.why} | {one for _, _, why in streams.made for one in why}
+    served |= {one.phrase for one in r.intent.checks}
     rest = tuple(index for index in range(len(clauses)) if index not in served and index != destination.phrase)
     if isinstance(result, str):
         final = result
@@ -201,6 +203,7 @@ def _plan(
         answers=dict(r.asking.used),
         extracts=extracts,
         transforms=transforms,
+        checks=required(r, streams, result, final, [*taken, final, load.name]),
         loads=(load,),
     )
 

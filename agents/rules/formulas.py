@@ -16,6 +16,11 @@ from agent_etl.agents.rules.sources import read_source
 __all__ = ["read_flag", "read_formula", "take_definition"]
 
 _LONGEST = 7
+_OPERATIONS = frozenset(
+    {"absolute", "abs", "floor", "ceil", "ceiling", "root", "sqrt", "log", "logarithm", "exp", "half", "twice", "not"}
+    | {"double", "triple", "negative", "inverse", "reciprocal", "power", "squared", "truncated", "square", "cube", "no"}
+    | {"non", "lower", "upper", "trim", "lowercase", "uppercase"}
+)
 _VERBS = (
     "compute the",
     "compute",
@@ -121,6 +126,11 @@ def _title(r: Reading) -> list[str]:
     taken = {word.lower() for word in words} & operators
     if not words or taken or r.cur.low(len(words)) != "(" or words[0].lower() in ("in", "per", "of"):
         return []
+    last, bracket = r.cur.peek(len(words) - 1), r.cur.peek(len(words))
+    called = last is not None and bracket is not None and last.end == bracket.start
+    if called or words[-1].lower() == "of" or words[0].lower() in _OPERATIONS:
+        # `sqrt(a * b)`, `absolute value of (a - b)`: the brackets hold what the words work on.
+        return []
     r.cur.at += len(words)
     return words
 
@@ -164,7 +174,8 @@ def read_flag(r: Reading) -> bool:
         test = take_condition(r)
     name = name or _named_flag(r)
     if test is None or test.measures() or not name:
-        raise r.unknown(start, "a flag reads `flag <rows> where <condition> as <name>`", max(r.cur.at, start + 1))
+        end = next((at for at in range(r.cur.at, len(r.cur.tokens)) if r.cur.tokens[at].text in ",;."), None)
+        raise r.unknown(start, "a flag reads `flag <rows> where <condition> as <name>`", end or len(r.cur.tokens))
     r.intent.outputs.append(Output(name, test, r.phrase, (name,), derived=True, named=True))
     return True
 

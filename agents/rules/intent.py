@@ -7,6 +7,7 @@ from agent_etl.agents.rules.expressions import Expr, Ref
 from agent_etl.engine.schema import Table
 
 __all__ = [
+    "CheckKind",
     "CheckRule",
     "Dedupe",
     "Edge",
@@ -22,6 +23,7 @@ __all__ = [
     "TargetSpec",
 ]
 
+CheckKind = Literal["not_null", "unique", "expression"]
 Func = Literal["count_rows", "count", "count_distinct", "sum", "avg", "min", "max", "median"]
 
 
@@ -141,14 +143,12 @@ class Sort:
 
 @dataclass(frozen=True, slots=True)
 class CheckRule:
-    """A condition on the result that must hold before it is loaded."""
+    """What must hold for the result before it is loaded: `columns` without nulls or unique, or a `condition`."""
 
-    kind: Literal["not_null", "unique", "accepted", "range"]
-    column: Ref
+    kind: CheckKind
+    columns: tuple[Ref, ...]
+    condition: Expr | None
     phrase: int
-    values: tuple[str, ...] = ()
-    low: float | None = None
-    high: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +180,8 @@ class Intent:
 
     `layout` are the result's columns by name, each with its span in the goal; `trail` is the order in which groups
     (`G`) and measures (`M`) were named; `joined` are tables that one clause joins without naming keys; `once` are
-    sources whose rows the goal wants counted once; `closed` are phrases that list the columns of the rows, so that what
+    sources whose rows the goal wants counted once; `distinct` are phrases that want equal
+    rows of the result once; `closed` are phrases that list the columns of the rows, so that what
     was computed before them and is not listed is left out; `kept` are rows that stay without a partner.
     """
 
@@ -203,6 +204,7 @@ class Intent:
     once: list[tuple[str, int]] = field(default_factory=list)
     kept: list[Kept] = field(default_factory=list)
     closed: list[int] = field(default_factory=list)
+    distinct: list[int] = field(default_factory=list)
 
     def saved(self) -> dict[str, list[Any]]:
         """What was collected so far, to come back to when a reading of a phrase turns out not to fit."""

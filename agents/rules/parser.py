@@ -9,13 +9,14 @@ from agent_etl.agents.rules.attaching import read_attach
 from agent_etl.agents.rules.belonging import read_belonging
 from agent_etl.agents.rules.choosing import read_choice, read_left_out
 from agent_etl.agents.rules.cursor import Cursor
+from agent_etl.agents.rules.distinct import read_distinct
 from agent_etl.agents.rules.duplicates import read_dedupe
 from agent_etl.agents.rules.filters import read_bracket, read_filter, read_period
 from agent_etl.agents.rules.formulas import read_flag, read_formula
 from agent_etl.agents.rules.groups import read_group
 from agent_etl.agents.rules.havings import read_having
 from agent_etl.agents.rules.hints import read_hint
-from agent_etl.agents.rules.joining import read_join
+from agent_etl.agents.rules.joining import read_beside, read_join
 from agent_etl.agents.rules.joinkeys import read_key
 from agent_etl.agents.rules.landing import find_targets
 from agent_etl.agents.rules.layout import read_layout
@@ -25,6 +26,7 @@ from agent_etl.agents.rules.outputs import read_outputs
 from agent_etl.agents.rules.partners import read_partners
 from agent_etl.agents.rules.presence import read_presence
 from agent_etl.agents.rules.reading import Prior, Reading
+from agent_etl.agents.rules.requirements import read_requirement
 from agent_etl.agents.rules.shaping import read_cast, read_convert, read_drop, read_rename
 from agent_etl.agents.rules.sorting import read_limit, read_sort
 from agent_etl.agents.rules.sources import find_sources, read_source
@@ -36,11 +38,14 @@ from agent_etl.agents.rules.words import tokenize
 __all__ = ["read_goal"]
 
 _PRODUCTIONS: tuple[Callable[[Reading], bool], ...] = (
+    read_requirement,
     read_formula,
     read_period,
     read_source,
     read_dedupe,
+    read_distinct,
     read_join,
+    read_beside,
     read_partners,
     read_key,
     read_hint,

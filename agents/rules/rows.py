@@ -29,7 +29,18 @@ def plain_rows(r: Reading, links: Links, streams: Streams, involved: list[Source
     statement.wheres = [streams.where(one.condition) for one in streams.pending()]
     statement.wheres += absent(r, links, streams)
     _order(r, statement, streams, base, items)
+    if r.intent.distinct:
+        _once(r, statement, items)
     return statement
+
+
+def _once(r: Reading, statement: Statement, items: list[Output]) -> None:
+    """Equal rows of the result once: they are sorted by what they show. Raises: Unclear for any other order."""
+    shown = {one.expression for one in items}
+    if any(sort.expression not in shown for sort in r.intent.sorts):
+        raise r.asking.refuse((0, len(r.cur.goal)), "distinct rows can only be sorted by columns that they show")
+    statement.distinct = True
+    del statement.orders[len(r.intent.sorts) :]
 
 
 def _no_groups(r: Reading, base: Source) -> None:
@@ -43,7 +54,15 @@ def _no_groups(r: Reading, base: Source) -> None:
 
 def _untouched(r: Reading, streams: Streams, involved: list[Source]) -> bool:
     intent = r.intent
-    changed = intent.outputs or intent.dropped or intent.sorts or intent.limit or intent.edges or streams.pending()
+    changed = (
+        intent.distinct
+        or intent.outputs
+        or intent.dropped
+        or intent.sorts
+        or intent.limit
+        or intent.edges
+        or streams.pending()
+    )
     return not changed and len(involved) == 1
 
 
