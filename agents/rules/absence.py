@@ -67,7 +67,7 @@ def apart(r: Reading, subject: Source | None, start: int, *, keep: bool) -> bool
 
     Raises: Unclear.
     """
-    r.cur.skip(ARTICLES | {"any", "matching", "corresponding"})
+    r.cur.skip(ARTICLES | {"any", "matching", "corresponding", "known"})
     other = r.take_entity(least=0.8) or named_table(r)
     left = subject or r.current or next((source for source in r.sources if source != other), None)
     unsaid = subject is None and start > 0 and r.cur.tokens[start - 1].text in (",", ";", ".", "and", "then")

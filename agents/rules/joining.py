@@ -1,12 +1,13 @@
 """Clauses that join tables: which ones, how, and on what."""
 
+from agent_etl.agents.rules.duplicates import read_dedupe
 from agent_etl.agents.rules.intent import Source
 from agent_etl.agents.rules.joinkeys import key_ahead, keyless, take_keys
 from agent_etl.agents.rules.lexicon import ARTICLES, JOIN_VERBS, PRONOUNS
 from agent_etl.agents.rules.reading import Reading
 from agent_etl.agents.rules.sources import named_table, same_place
 
-__all__ = ["place_said", "read_join"]
+__all__ = ["place_said", "read_beside", "read_join"]
 
 _KINDS = {"inner": "inner", "left": "left", "anti": "anti", "semi": "semi"}
 _UNSUPPORTED = frozenset({"full", "outer", "right", "cross", "self", "natural", "asof", "fuzzy"})
@@ -51,7 +52,13 @@ def _further(r: Reading, kind: str) -> bool:
     r.cur.take(", and then", ", then", "and then", ", and", "and", ",", "then")
     moved = r.cur.at > start
     first = None if r.cur.low() in ("with", "to") else _known(r)
-    if not moved or not r.cur.take("with", "to") or (second := _known(r)) is None or second == first:
+    second = first if first is not None and r.cur.low() in ("on", "using", "via") else None
+    if second is not None:
+        # `join students on student_id and courses on course_id`
+        first = None
+    elif r.cur.take("with", "to"):
+        second = _known(r)
+    if not moved or second is None or second == first:
         r.cur.at = start
         return False
     involved = [first, second] if first is not None else _involved(r, [second], start)
@@ -62,6 +69,28 @@ def _further(r: Reading, kind: str) -> bool:
         return False
     take_keys(r, involved, kind, start, second if first is None else None)
     return True
+
+
+def _prepared(r: Reading, source: Source) -> None:
+    """`join loans (after dropping duplicate rows) with …`: what is done to the table before."""
+    start, saved, before = r.cur.at, r.intent.saved(), r.current
+    r.current = source
+    if r.cur.take("(") and not (read_dedupe(r) and r.cur.take(")")):
+        r.intent.restore(saved)
+        r.cur.at = start
+    r.current = before
+
+
+def read_beside(r: Reading) -> bool:
+    """`tickets.jsonl and agents.csv join on agent_id`: the second file, named before the verb."""
+    start = r.cur.at
+    if not start or r.cur.tokens[start - 1].low not in ("and", "&") or r.cur.kind() != "place" or not r.sources:
+        return False
+    found = named_table(r) if start not in r.target_starts else None
+    if found is None or r.cur.low() not in JOIN_VERBS | {"left", "inner", ",", "are"}:
+        r.cur.at = start
+        return False
+    return r.cur.low() in JOIN_VERBS or r.cur.low(1) in JOIN_VERBS or r.cur.low(1) in ("left", "inner")
 
 
 def _known(r: Reading) -> Source | None:
@@ -124,6 +153,7 @@ def _tables(r: Reading) -> list[Source]:
         if len(found) > 1:
             r.current = found[0]
         r.cur.take("table", "file")
+        _prepared(r, source)
         at = r.cur.at
         if not r.cur.take(", and", "and", "with", "to", ",", "&", "+", "onto", "against"):
             break
@@ -148,6 +178,8 @@ def _involved(r: Reading, tables: list[Source], start: int) -> list[Source]:
             return [*joined, tables[0]]
         subject = next((source for source in reversed(r.subjects) if source in pool), None)
         pool = [subject, tables[0]] if subject is not None else [*pool, tables[0]]
+    if len(pool) < 2 and not tables:
+        pool = list(r.sources)
     if len(pool) < 2:
         raise r.unknown(start, "a join needs two tables, and one is in scope", r.cur.at)
     return pool

@@ -7,7 +7,7 @@ from agent_etl.agents.rules.expressions import Ref, kind_of
 from agent_etl.agents.rules.ground import STRONG, columns
 from agent_etl.agents.rules.intent import Edge, Source
 from agent_etl.agents.rules.lexicon import ARTICLES, BREAKS
-from agent_etl.agents.rules.names import stems
+from agent_etl.agents.rules.names import entity_words, stems
 from agent_etl.agents.rules.reading import Reading
 
 __all__ = ["add_edge", "key_ahead", "keyless", "read_key", "take_keys"]
@@ -80,6 +80,9 @@ def _bracketed(r: Reading, involved: list[Source]) -> Pairs:
     if not start or not _beside_table(r, start):
         return []
     pairs = _shared(r, involved, start)
+    after = r.cur.at
+    if pairs and r.cur.take("in") and r.take_entity(least=0.86) is None:
+        r.cur.at = after
     if pairs and r.cur.low() == ")":
         return pairs
     r.cur.at = start
@@ -101,6 +104,8 @@ def _beside_table(r: Reading, at: int) -> bool:
         return False
     token = tokens[before]
     names = {name.lower() for one in r.sources for name in (one.table.name, one.table.dataset, one.alias)}
+    if token.kind == "word" and any(stems(token.text) == entity_words(one.table.name) for one in r.sources):
+        return True
     return token.kind == "place" or token.low in names or token.low.rsplit(".", 1)[-1] in names
 
 

@@ -5,6 +5,7 @@ from typing import Literal
 from agent_etl.agents.rules.expressions import Ref, kind_of
 from agent_etl.agents.rules.ground import key_of
 from agent_etl.agents.rules.intent import Edge, Source
+from agent_etl.agents.rules.keyfinding import possible_keys
 from agent_etl.agents.rules.names import entity_words, stems
 from agent_etl.agents.rules.reading import Reading
 from agent_etl.engine.ports import Overlap
@@ -65,6 +66,16 @@ class Links:
             self.edges.append(Edge(near.alias, source.alias, pairs, self._how(near, source), source.phrase))
             return
         left = next(source for source in involved if source.alias not in reached)
+        guessed = [
+            (near, pairs)
+            for near in involved
+            if near.alias in reached
+            for pairs in possible_keys(self.r.request.prober, near.table, left.table)
+        ]
+        if guessed:
+            near, pairs = self._ask(left, guessed)
+            self.edges.append(Edge(near.alias, left.alias, pairs, self._how(near, left), left.phrase))
+            return
         others = ", ".join(sorted(self.r.table(alias).name for alias in reached))
         raise self.r.asking.refuse(
             self.span_of(left), f"nothing tells how {left.table.name} belongs to {others}; name the join key"
@@ -111,6 +122,9 @@ class Links:
             return edge
         left, right = self.r.intent.source(edge.left), self.r.intent.source(edge.right)
         found = self.candidates(left, right)
+        if not found and (guessed := possible_keys(self.r.request.prober, left.table, right.table)):
+            chosen = self._ask(right, [(left, one) for one in guessed])[1]
+            return Edge(edge.left, edge.right, chosen, edge.how, edge.phrase, edge.stated, edge.attached)
         if not found:
             raise self.r.asking.refuse(
                 self.span_of(right),

@@ -1,6 +1,6 @@
 """What becomes of rows that a join finds no partner for: `even orders without payments`, `keep all customers`."""
 
-from agent_etl.agents.rules.intent import Kept, Source
+from agent_etl.agents.rules.intent import Edge, Kept, Source
 from agent_etl.agents.rules.lexicon import ARTICLES
 from agent_etl.agents.rules.reading import Reading
 
@@ -34,7 +34,7 @@ def read_partners(r: Reading) -> bool:
     if len(r.sources) < 2:
         return False
     start = r.cur.at
-    for reader in (_all_of, _without, _zeros, _unknown):
+    for reader in (_all_of, _without, _zeros, _unknown, _unknown_key):
         if reader(r, start):
             return True
         r.cur.at = start
@@ -137,6 +137,33 @@ def _unknown(r: Reading, start: int) -> bool:
     said = r.cur.take("is", "are") and r.cur.take("unknown", "missing", "absent", "not known", "not there", "not found")
     said = said or (none and r.cur.take("matches", "match", "exists", "exist", "is there", "is known", "was found"))
     return bool(said or (none and _ended(r))) and _note(r, None, other)
+
+
+def _unknown_key(r: Reading, start: int) -> bool:
+    """`keep admissions whose code is unknown` after an enrichment over that code: those too."""
+    if not r.cur.take("keep", "keeping", "include", "including", "even"):
+        return False
+    owner = r.take_entity(least=0.86)
+    if owner is None or not r.cur.take("whose"):
+        return False
+    lefts = [one for one in r.intent.edges if one.how == "left" and one.attached and one.left == owner.alias]
+    pairs = lefts or [one for one in r.intent.edges if one.how == "left" and one.left == owner.alias]
+    known = len(r.asking.questions)
+    found = (
+        r.take_column(sources=[owner, *(r.intent.source(one.right) for one in pairs)], least=0.78) if pairs else None
+    )
+    ref = found.sole if found is not None and len(r.asking.questions) == known else None
+    edge = next((one for one in pairs if ref is not None and _on(one, ref.source, ref.column)), None)
+    if edge is None or not r.cur.take("is unknown", "are unknown", "is not known", "are not known"):
+        return False
+    return _note(r, owner, r.intent.source(edge.right))
+
+
+def _on(edge: Edge, source: str, column: str) -> bool:
+    """The column is part of the join's key, or the key is not stated yet and it is the other table's."""
+    if not edge.pairs:
+        return source in (edge.left, edge.right)
+    return any((source, column) in ((edge.left, one), (edge.right, other)) for one, other in edge.pairs)
 
 
 def _ended(r: Reading) -> bool:

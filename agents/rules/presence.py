@@ -50,7 +50,10 @@ def read_presence(r: Reading) -> bool:
     subject = _subject(r)
     those = r.cur.tokens[r.cur.at - 1].low in ROW_NOUNS | {"those", "ones"} if r.cur.at else False
     link = r.cur.take("where", "whose", "that", "which", "who", "and whose", "and which")
-    if not (link or out or kept or subject or those or r.cur.low() in ("not", "missing", "with", "without", "no")):
+    never = r.cur.low() in ("have", "has") and r.cur.low(1) == "never"
+    if not (
+        link or out or kept or subject or those or r.cur.low() in ("not", "missing", "with", "without", "no") or never
+    ):
         r.cur.at = start
         return False
     found = (
