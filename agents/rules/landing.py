@@ -79,10 +79,20 @@ def _lands_in(r: Reading, at: int, verb: str) -> bool:
     tokens = r.cur.tokens
     if at < len(tokens) - 1 and tokens[at + 1].low == "order":
         return False
-    if _new_name(r, at):
+    if _new_name(r, at) or (_after_names(tokens, at) and _name_here(r, at) and not _known(r, at)):
         return True
     connection = at < len(tokens) and tokens[at].low in {one.lower() for one in r.request.catalogue.connections}
     return verb in _IN_VERBS and (connection or not _known(r, at))
+
+
+def _after_names(tokens: tuple[Token, ...], at: int) -> bool:
+    """`as a and b in t`: names for columns stand right before."""
+    back = at - 2
+    while back > max(0, at - 12) and (tokens[back].kind == "word" or tokens[back].text == ","):
+        if tokens[back].low == "as":
+            return True
+        back -= 1
+    return False
 
 
 def _governed(tokens: tuple[Token, ...], at: int) -> bool:

@@ -69,7 +69,9 @@ def _list(r: Reading, *, adds: bool, verb: bool) -> bool:
 def _next_clause(r: Reading) -> bool:
     """What follows the comma opens another clause."""
     word = r.cur.low()
-    if word in ("per", "by", "for", "where", "with", "only", "to", "into", "from", "longest", "sorted", "ordered", "add"):
+    if word in ("per", "by", "for", "where", "with", "only", "to", "into", "from", "longest", "sorted", "ordered"):
+        return True
+    if word == "add" and r.cur.low(1) not in ("=", ","):
         return True
     if word in ("count", "counting") and r.cur.low(1) in ("each", "every", "an", "it", "them"):
         # `counting each order once`

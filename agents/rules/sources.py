@@ -120,14 +120,14 @@ def _choose(r: Reading, found: list[Table], at: tuple[int, int]) -> Table:
 
 def read_source(r: Reading) -> bool:
     """`load A, B and C from D`, `from A and B`, `D: A`, `append A`. Raises: Unclear for a name that no source holds."""
-    if _whole_place(r) or _bare_file(r) or _written(r):
+    if _whole_place(r) or _located(r) or _bare_file(r) or _written(r):
         return True
     if r.cur.low() in READ_VERBS | {"from", "using"}:
         return _list_here(r)
     # `rename a to b in orders.csv`
     start = r.cur.at
     if not r.cur.take("according to", "based on", "taken from", "coming from", "read from", "out of"):
-        if r.cur.low() not in ("of", "in", "for", "using", "over", "on"):
+        if r.cur.low() not in ("of", "in", "for", "using", "over", "on", "to") or start + 1 in r.target_starts:
             return False
         r.cur.next()
     r.cur.skip(ARTICLES | {"file", "table"})
@@ -198,6 +198,27 @@ def _items(r: Reading, place: str) -> list[tuple[int, int, list[str]]]:
             return found
         r.cur.at += size
         found.append((start, r.cur.at, words[:size]))
+
+
+def _located(r: Reading) -> bool:
+    """`orders and customers are both in shop.sqlite`. Raises: Unclear."""
+    start = r.cur.at
+    ahead = next((at for at in range(start, min(start + 9, len(r.cur.tokens))) if r.cur.tokens[at].low == "are"), None)
+    if ahead is None or any(token.kind != "word" and token.text != "," for token in r.cur.tokens[start:ahead]):
+        return False
+    r.cur.at = ahead
+    if r.cur.take("are both in", "are all in", "are in", "are both from") and r.cur.kind() == "place":
+        place = r.cur.next().text
+        if any(same_place(r, one.connection, place) for one in r.request.catalogue.tables):
+            end, r.cur.at = r.cur.at, start
+            found = _items(r, place)
+            if found and r.cur.at == ahead:
+                for first, last, words in found:
+                    _register(r, words, place, (first, last))
+                r.cur.at = end
+                return True
+    r.cur.at = start
+    return False
 
 
 def _bare_file(r: Reading) -> bool:

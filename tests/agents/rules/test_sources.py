@@ -9,8 +9,10 @@ BOOKS = [
     ("In lib.sqlite, count the books per AuthorId", "SELECT AuthorId, count(*) FROM {Book} GROUP BY 1"),
     ("lib.sqlite: count the books per AuthorId", "SELECT AuthorId, count(*) FROM {Book} GROUP BY 1"),
     ("Books of lib.sqlite sorted by Title descending", "SELECT * FROM {Book} ORDER BY Title DESC"),
+    ("Count the rows per AuthorId. Book and Author are both in lib.sqlite and join on AuthorId.",
+     "SELECT AuthorId, count(*) FROM {Book} JOIN {Author} USING (AuthorId) GROUP BY 1"),
     ("Export Book from lib.sqlite to books.parquet", "SELECT * FROM {Book}"),
-]
+]  # fmt: skip
 SHOP = [
     ("Append orders.csv to all_orders", "SELECT * FROM {orders}"),
     ("Upsert orders.csv into all_orders by order_id", "SELECT * FROM {orders}"),
@@ -18,6 +20,7 @@ SHOP = [
     ("Count the rows by status according to orders.csv", "SELECT status, count(*) FROM {orders} GROUP BY 1"),
     ("Sum amount by status (orders.csv)", "SELECT status, sum(amount) FROM {orders} GROUP BY 1"),
     ("orders.csv with amount over 50 -> big.csv", "SELECT * FROM {orders} WHERE amount > 50"),
+    ("Add line_total = quantity * unit_price to order_items.csv", "SELECT *, quantity * unit_price FROM {order_items}"),
     ("Append the customers of crm with region EU to eu_people", "SELECT * FROM {customers} WHERE region = 'EU'"),
 ]
 
