@@ -178,9 +178,19 @@ def _kept(r: Reading, start: int) -> bool:
     if condition.measures() and subject is not None and not _row_stands_for(r, subject):
         reason = f"the result has no row for each of {subject.table.name}, so that a total cannot limit them"
         raise r.unknown(start, reason)
+    _not_too(r, start, subject, condition)
     _tail(r, condition)
     add_condition(r, condition)
     return True
+
+
+def _not_too(r: Reading, start: int, subject: Source | None, condition: Expr) -> None:
+    """`keep orders whose region is unknown` over a joined table: only these, or these too? Raises: Unclear."""
+    others = [ref for ref in condition.refs() if subject is not None and ref.source != subject.alias]
+    absent = any(isinstance(part, str) and " IS NULL" in part for part in condition.parts)
+    if others and absent and "only" not in [token.low for token in r.cur.tokens[start : r.cur.at]]:
+        reason = f"{r.label(others[0])} is of a joined table: say `keep only …`, or `left join` to keep these rows too"
+        raise r.unknown(start, reason)
 
 
 def _row_stands_for(r: Reading, subject: Source) -> bool:

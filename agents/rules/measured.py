@@ -34,7 +34,8 @@ def take_measured(r: Reading) -> Expr | None:
         r.cur.at = start
         return None
     if r.cur.take("by") and (said := r.take_column(sources=[source], least=STRONG)) != left:
-        raise r.unknown(start, f"compared with {'two columns' if said is not None else 'no column in scope'}")
+        what = "two columns" if said is not None else "no column in scope"
+        raise r.unknown(start, f"this is compared with {what}", r.cur.at + (said is None))
     while r.cur.take("and", "but"):
         more = continued(r)
         if more is None:

@@ -13,7 +13,7 @@ from agent_etl.agents.rules.distinct import read_distinct
 from agent_etl.agents.rules.duplicates import read_dedupe
 from agent_etl.agents.rules.filters import read_bracket, read_filter, read_period
 from agent_etl.agents.rules.formulas import read_flag, read_formula
-from agent_etl.agents.rules.groups import read_group
+from agent_etl.agents.rules.groups import read_grain_fact, read_group
 from agent_etl.agents.rules.havings import read_having
 from agent_etl.agents.rules.hints import read_hint
 from agent_etl.agents.rules.joining import read_beside, read_join
@@ -66,6 +66,7 @@ _PRODUCTIONS: tuple[Callable[[Reading], bool], ...] = (
     read_having,
     read_filter,
     read_drop,
+    read_grain_fact,
     read_group,
     read_choice,
     read_flag,

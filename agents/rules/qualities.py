@@ -4,7 +4,7 @@ from agent_etl.agents.rules.adjectives import meaning, opposite, take_adjective
 from agent_etl.agents.rules.conditions import take_condition
 from agent_etl.agents.rules.expressions import Expr, build
 from agent_etl.agents.rules.intent import Source
-from agent_etl.agents.rules.lexicon import ARTICLES, BREAKS, ROW_NOUNS
+from agent_etl.agents.rules.lexicon import ALL_VERBS, ARTICLES, BREAKS, ROW_NOUNS
 from agent_etl.agents.rules.names import singular
 from agent_etl.agents.rules.reading import Reading
 
@@ -26,7 +26,8 @@ def _explained(r: Reading) -> tuple[Source, Expr] | None:
     start = r.cur.at
     r.cur.skip(ARTICLES | {"all"})
     token = r.cur.peek()
-    if token is not None and token.kind == "word" and token.low not in BREAKS and r.cur.kind(1) == "word":
+    plain = token is not None and (token.low not in BREAKS or token.low in ALL_VERBS)
+    if token is not None and token.kind == "word" and plain and r.cur.kind(1) == "word":
         r.cur.next()
         source = r.take_entity(least=0.8) or _anything(r)
         if source is not None:

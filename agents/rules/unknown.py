@@ -13,6 +13,7 @@ from agent_etl.agents.rules.scalars import NUMERIC
 __all__ = ["take_unknown"]
 
 _OFFERED = 8
+_PRONOUNS = frozenset({"it", "this", "that", "they", "there", "he", "she", "we", "i", "you", "one", "today"})
 
 
 def take_unknown(r: Reading) -> Expr | None:
@@ -34,7 +35,7 @@ def take_unknown(r: Reading) -> Expr | None:
         return None
     chosen = r.asking.choose(
         "column",
-        r.cur.span(at, end),
+        r.cur.span(at, _value_end(r)),
         f"No column is called {quote!r}. Which one is meant?",
         [(label, f"{label} ({one.kind})") for label, one in options.items()],
     )
@@ -46,7 +47,7 @@ def _name_end(r: Reading) -> int | None:
     start = r.cur.at
     for size in (1, 2):
         token = r.cur.peek(size - 1)
-        if token is None or token.kind != "word" or token.low in BREAKS:
+        if token is None or token.kind != "word" or token.low in BREAKS | _PRONOUNS:
             return None
         if columns([token.text], r.sources)[:1] and columns([token.text], r.sources)[0].score >= WEAK:
             return None
@@ -56,6 +57,16 @@ def _name_end(r: Reading) -> int | None:
         if compared:
             return start + size
     return None
+
+
+def _value_end(r: Reading) -> int:
+    """The token after the comparison and its value: both words may be strange, and both are quoted."""
+    start = r.cur.at
+    r.cur.take(*BE)
+    take_comparison(r)
+    end = min(r.cur.at + (not r.cur.done), len(r.cur.tokens))
+    r.cur.at = start
+    return end
 
 
 def _number_follows(r: Reading) -> bool:
