@@ -11,8 +11,10 @@ from agent_etl.agents.rules.sources import named_table
 
 __all__ = ["read_attach"]
 
-_VERBS = ("attach", "add", "look up", "lookup", "bring in", "bring", "append", "pull in", "fetch")
-_VERBS += ("attaching", "adding", "looking up", "bringing in", "complete with", "supplement with")
+_VERBS = (
+    *("attach", "add", "look up", "lookup", "bring in", "bring", "append", "pull in", "fetch"),
+    *("attaching", "adding", "looking up", "bringing in", "complete with", "supplement with"),
+)
 _ENRICH = ("enrich", "enriching", "extend", "complete", "supplement", "augment", "decorate")
 
 

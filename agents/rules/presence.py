@@ -29,8 +29,10 @@ _IN = (
     *(f"{have} a {noun} in" for have in ("has", "have", "with") for noun in _NOUNS),
 )
 _BARE_IN = ("is in", "are in", "in", "is also in", "are also in", "also in")
-_MADE = ("placed", "made", "sent", "had", "received", "got", "filed", "opened", "created", "submitted", "written")
-_MADE += ("posted", "recorded", "logged", "taken", "given", "issued", "registered")
+_MADE = (
+    *("placed", "made", "sent", "had", "received", "got", "filed", "opened", "created", "submitted", "written"),
+    *("posted", "recorded", "logged", "taken", "given", "issued", "registered"),
+)
 _SOME = ("at least one", "at least 1", "one or more", "1 or more", "some", "any", "an", "a")
 _HAVE = ("have", "has", "with", "had", "having")
 _KEEP = ("keep only", "only keep", "keep", "only", "just", "show only", "list only", "filter for", "filter to", "find")
@@ -107,6 +109,8 @@ def _in_table(r: Reading, subject: Source | None, *, bare: bool) -> tuple[Word, 
     if how is None:
         return None
     other = named_table(r)
+    if other is None and r.cur.kind() == "place":
+        raise r.unknown(r.cur.at, "no such file or table was found", r.cur.at + 1)
     if other is None or other == subject:
         return None
     return how, other, column
