@@ -9,7 +9,7 @@ from agent_etl.agents.rules.periods import date_column
 from agent_etl.agents.rules.reading import Reading
 from agent_etl.agents.rules.scalars import grain
 
-__all__ = ["add_grain", "group_by_column", "group_by_entity", "read_group"]
+__all__ = ["add_grain", "group_by_column", "group_by_entity", "read_grain_fact", "read_group"]
 
 _OPENERS = (
     "for each",
@@ -51,6 +51,18 @@ def read_group(r: Reading) -> bool:
             if len(r.intent.groups) > known:
                 r.intent.trail.append("G")
             return True
+
+
+def read_grain_fact(r: Reading) -> bool:
+    """`(day of ts)` after `per day`: the date of the group, said again."""
+    start, known = r.cur.at, list(r.intent.groups)
+    if start and r.cur.tokens[start - 1].text == "(" and known and r.cur.low(1) == "of" and _grain_key(r, start):
+        same = len(r.intent.groups) == len(known) and r.cur.low() == ")"
+        r.intent.groups[:] = known
+        if same:
+            return True
+    r.cur.at = start
+    return False
 
 
 def _reason(r: Reading, at: int) -> str:

@@ -196,7 +196,35 @@ def _aggregated(r: Reading, start: int) -> list[tuple[Expr, tuple[str, ...]]]:
     _one_reading(r, funcs, after, inner)
     _fits(r, funcs, inner, start)
     noun = _words(r, after)
+    if len(funcs) == 1 and inner.sole is not None:
+        several = _coordinated(r, funcs[0], start)
+        if several:
+            first = (_aggregate(r, AGGREGATES[funcs[0]], inner, start), (funcs[0], *noun))
+            return [first, *several]
     return [(_aggregate(r, AGGREGATES[word], inner, start), (word, *noun)) for word in funcs]
+
+
+def _coordinated(r: Reading, func: str, start: int) -> list[tuple[Expr, tuple[str, ...]]]:
+    """`sum a, b and c`: further columns under one function, up to a key's opener; empty when it is no such list."""
+    resume, found = r.cur.at, list[tuple[Expr, tuple[str, ...]]]()
+    known, saved = set(r.asking.questions), list(r.intent.measures)
+    last = False
+    while not last and (r.cur.take(", and", "and") or r.cur.take(",")):
+        last = r.cur.tokens[r.cur.at - 1].low == "and"
+        at = r.cur.at
+        one = r.take_column(least=0.92) if r.cur.kind() == "word" else None
+        sole = one.sole if one is not None else None
+        if one is None or sole is None or one.kind not in NUMERIC or stems(sole.column)[-1:] == ("id",):
+            break
+        if set(r.asking.questions) != known:
+            break
+        found.append((_aggregate(r, AGGREGATES[func], one, start), (func, *_words(r, at))))
+    else:
+        if found and last and r.cur.low() in ("per", "by", "for", "of", "from", "in", "grouped", "group"):
+            return found
+    r.intent.measures[:] = saved
+    r.cur.at = resume
+    return []
 
 
 def _explained(r: Reading, start: int) -> list[tuple[Expr, tuple[str, ...]]]:

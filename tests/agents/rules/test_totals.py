@@ -138,6 +138,31 @@ def test_for_each_row(shop: World) -> None:
     )
 
 
+SEVERAL = [
+    ("From order_items.csv sum quantity and unit_price per product_id", "product_id, sum(quantity), sum(unit_price)"),
+    ("From order_items.csv average quantity and unit_price by product_id",
+     "product_id, avg(quantity), avg(unit_price)"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("goal", "shown"), SEVERAL)
+def test_one_function_over_several_columns(shop: World, goal: str, shown: str) -> None:
+    """A function before a list of columns holds for each of them."""
+    draft = shop.plan(goal)
+    assert draft.plan is not None, (draft.questions, draft.refusals)
+    assert rows_of(shop.run(draft.plan)) == rows_of(shop.rows(f"SELECT {shown} FROM {{order_items}} GROUP BY 1"))
+
+
+def test_a_group_said_again(shop: World) -> None:
+    """The date of a group may be said again in brackets."""
+    check(
+        shop,
+        "average amount per month from orders.csv (month of order_date)",
+        "month average_amount",
+        "SELECT date_trunc('month', order_date)::DATE, avg(amount) FROM {orders} GROUP BY 1",
+    )
+
+
 UNKNOWN = [
     ("From orders.csv count orders per status; columns status, amount; into t", "amount"),
     ("From orders.csv count orders per status; columns status, flurbs, zog; into t", "flurbs"),
