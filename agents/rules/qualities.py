@@ -13,6 +13,13 @@ __all__ = ["pass_place", "take_bracket", "take_kind", "take_quality", "take_stat
 _AFTER_KIND = frozenset({"whose", "that", "which", "who", "with", "where", "only", ",", ";", ".", "and", "into", "to"})
 _BEING = frozenset({"is", "are", "was", "were", "be", "been", "being", "has", "have", "had", "got", "get"})
 _ANYTHING = ROW_NOUNS | {"ones", "values", "items", "things", "cases"}
+_TESTS = frozenset(
+    (
+        *("is", "are", "was", "were", "=", ">", "<", ">=", "<=", "!=", "not", "no", "null", "empty", "missing", "in"),
+        *("between", "on", "contains", "starts", "ends", "over", "above", "below", "under", "than", "least", "most"),
+        *("true", "false", "before", "after", "since", "until", "exceeds", "equals", "known", "set"),
+    )
+)
 _ASIDES = frozenset({"still", "already", "currently", "now", "ever", "yet"})
 
 
@@ -116,13 +123,23 @@ def take_state(r: Reading, subject: Source | None) -> Expr | None:
 def take_bracket(r: Reading) -> Expr | None:
     """`(paid_on is empty)`: a condition on one table that fills a pair of brackets, or its first clause; taken."""
     start = r.cur.at
-    if not start or r.cur.tokens[start - 1].text != "(":
+    if not start or r.cur.tokens[start - 1].text != "(" or not _tests(r):
         return None
     condition = take_condition(r)
     if condition is not None and len({ref.source for ref in condition.refs()}) == 1 and r.cur.low() in (")", ";", ","):
         return condition
     r.cur.at = start
     return None
+
+
+def _tests(r: Reading) -> bool:
+    """Some word up to the closing bracket compares: `(month of order_date)` tests nothing."""
+    for token in r.cur.tokens[r.cur.at :]:
+        if token.text == ")":
+            return False
+        if token.low in _TESTS:
+            return True
+    return False
 
 
 def _settled(r: Reading, at: int, condition: Expr) -> Expr:
