@@ -37,7 +37,7 @@ def read_choice(r: Reading) -> bool:
     start = r.cur.at
     if any(one.expression.measures() for one in [*r.intent.outputs, *r.prior.outputs]):
         return False
-    if r.cur.take("keep everything else", "keep all other columns", "keep the other columns", "leave the rest as it is"):
+    if r.cur.take("keep everything else", "keep all other columns", "keep the other columns"):
         return not r.intent.closed
     known = len(r.intent.outputs)
     said = r.cur.take(*_SAID)

@@ -91,14 +91,16 @@ def _changed(r: Reading) -> list[int]:
 
 def _one_named(r: Reading, start: int) -> bool:
     """`call the count flights`, `name the average runtime avg_runtime`: one measure by its words and its new name."""
-    if not r.cur.take("call the", "name the", "call", "name", "rename the", "rename"):
+    # `count column n`
+    noun = r.cur.low(1) in ("column", "called", "named") and r.cur.low() not in ("call", "name", "rename")
+    if not noun and not r.cur.take("call the", "name the", "call", "name", "rename the", "rename"):
         return False
     opened = r.cur.at
     for reader in (known_measure, total_named):
         r.cur.at = opened
         found = reader(r)
         at = next((at for at, one in enumerate(r.intent.outputs) if found and one.expression == found), None)
-        r.cur.take("to", "as", "->", "it")
+        r.cur.take("to", "as", "->", "it", "column", "called", "named")
         names = take_names(r, 1) if at is not None else []
         if at is not None and names and names[0].lower() not in BREAKS:
             r.intent.outputs[at] = replace(r.intent.outputs[at], name=names[0], named=True)

@@ -225,7 +225,7 @@ def _bare_file(r: Reading) -> bool:
     """`(a.csv, b.csv)`, `…, a.csv`: a file that is read, by its name alone after a stop."""
     start = r.cur.at
     token = r.cur.peek()
-    if token is None or start in r.target_starts or not start or r.cur.tokens[start - 1].text not in _STOPS:
+    if token is None or start in r.target_starts or not start or r.cur.tokens[start - 1].text not in _STOPS | {"and"}:
         return False
     dotted = token.kind == "word" and "." in token.text and bool(r.request.catalogue.named(token.text))
     found = tables_named(r, [token.text]) if token.kind == "place" or dotted else []

@@ -14,6 +14,8 @@ ORDERS = [
      "SELECT order_id, amount FROM {orders} ORDER BY amount DESC NULLS LAST LIMIT 2"),
     ("Load orders.csv sorted by amount descending, just the top one, order_id and amount, to best",
      "SELECT order_id, amount FROM {orders} ORDER BY amount DESC NULLS LAST LIMIT 1"),
+    ("orders per status from orders.csv; count column n; order by n descending, then status",
+     "SELECT status, count(*) FROM {orders} GROUP BY 1 ORDER BY 2 DESC, 1"),
     ("Load orders.csv in chronological order",
      "SELECT * FROM {orders} ORDER BY order_date, order_id"),
 ]  # fmt: skip
