@@ -7,7 +7,7 @@ from agent_etl.agents.places import unknown_connection
 from agent_etl.agents.workbench import Workbench
 from agent_etl.engine.bind import Binding
 from agent_etl.engine.complaints import nearest
-from agent_etl.engine.errors import SettingsError, Terminal, UsageError
+from agent_etl.engine.errors import ReadError, SettingsError, Terminal, UsageError
 from agent_etl.engine.goal import Finding
 from agent_etl.engine.plan import Load, Plan
 from agent_etl.engine.ports import Capabilities, Connection
@@ -23,7 +23,7 @@ Evidence = tuple[tuple[str, str], ...]
 def prove(plan: Plan, workbench: Workbench) -> tuple[Finding, ...]:
     """Findings about the loads: target, mode, key, columns, limits, and rows at stake.
 
-    Side effects: looks at the targets and measures merge keys. Raises: ConnectionLost.
+    Side effects: looks at the targets and measures merge keys. Raises: ConnectionLost, ReadError.
     """
     findings: list[Finding] = []
     places: dict[tuple[str, str], str] = {}
@@ -41,6 +41,8 @@ def prove(plan: Plan, workbench: Workbench) -> tuple[Finding, ...]:
         places.setdefault(place, step.name)
         try:
             findings += _Proof(plan, step, connection, known, workbench).findings()
+        except ReadError:
+            raise  # rows of a source that do not fit are that source's failure, which can be repaired
         except Terminal as error:
             reason = f"{error.message[:1].lower()}{error.message[1:]}"
             findings.append(Finding("error", error.code, step.name, f"{step.table}: {reason}", error.hint, "table"))

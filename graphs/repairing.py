@@ -47,7 +47,9 @@ def apply_choice(session: Session, state: State, chosen: str) -> Update:
     if chosen == STOP:
         return _stop(session, failure, "a person chose to stop")
     update = _apply(session, state, failure, offers[int(chosen) - 1])
-    return {**update, "approved": update["plan_hash"]}
+    # Who chooses a repair agrees to its plan, unless every plan is to be shown and none has been yet.
+    unseen = session.request.approve == "ask" and not state.get("approved")
+    return update if unseen else {**update, "approved": update["plan_hash"]}
 
 
 def _apply(session: Session, state: State, failure: StepFailure, chosen: Repair) -> Update:

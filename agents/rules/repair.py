@@ -18,13 +18,15 @@ __all__ = ["repair"]
 
 _READ = frozenset({"read_error"})
 _SOURCE = frozenset({"schema_changed", "unknown_column", "renamed_column", "missing_column", "type_changed"})
+_REFUSED = frozenset({"target_error"})
 _TARGET = frozenset({"target_schema_mismatch", "target_lacks_column", "new_column", "missing_column", "unknown_column"})
 
 
 def repair(request: RepairRequest) -> tuple[Repair, ...]:
     """Corrections for a failure, best first; none for a failure that only a person can judge.
 
-    A column whose type breaks late in a file is read as a wider type, or its rows are set aside. A renamed source
+    A column whose type breaks late in a file is read as a wider type, or its rows are set aside, the latter also when
+    the target does not keep the wider type. A renamed source
     column is read under its new name. A column that the target lacks is added there. No side effects.
     """
     failure = request.failure
@@ -34,6 +36,8 @@ def repair(request: RepairRequest) -> tuple[Repair, ...]:
     step = next((step for step in request.plan.steps() if step.name == failure.step), None)
     if isinstance(step, Extract) and failure.code in _SOURCE:
         return tuple(_changed(request, step))
+    if isinstance(step, Load) and failure.code in _REFUSED:
+        return tuple(_too_wide(request))
     if isinstance(step, Load) and failure.code in _TARGET:
         return tuple(_lacking(request, step))
     return ()
@@ -64,6 +68,23 @@ def _unread(request: RepairRequest, step: Extract) -> Iterable[Repair]:
         options = {**step.options, "on_error": "quarantine"}
         label = f"set {fields.get('rows', 'the')} rows of {step.dataset} aside that do not fit{where}"
         yield _edited(request.plan, step, label, LOSES, options=options)
+
+
+def _too_wide(request: RepairRequest) -> Iterable[Repair]:
+    """A column that is read as a wider type than its target keeps: read it as that, and set aside what is none."""
+    fields = request.failure.fields
+    column = fields.get("column")
+    place = request.source.column(str(column)) if request.source is not None else None
+    kept = place.type if place is not None else None
+    reading = [
+        e for e in request.plan.extracts if column and (e.options.get("types") or {}).get(column) == fields.get("data")
+    ]
+    if len(reading) == 1 and isinstance(column, str) and isinstance(kept, str):
+        (step,) = reading
+        options = {**step.options, "types": {**step.options["types"], column: kept}, "on_error": "quarantine"}
+        expect = {**step.expect, column: kept} if column in step.expect else dict(step.expect)
+        label = f"set rows of {step.dataset} aside whose {column} is no {kept}, which the target keeps"
+        yield _edited(request.plan, step, label, LOSES, options=options, expect=expect)
 
 
 def _changed(request: RepairRequest, step: Extract) -> Iterable[Repair]:

@@ -1,5 +1,8 @@
 """Pipelines that correct themselves, and ask where rows or meanings are at stake."""
 
+import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -8,8 +11,10 @@ import duckdb
 import psycopg
 import pytest
 from harness.proxy import Fault, Proxy
+from typer.testing import CliRunner
 
 from agent_etl import Plan, resume_pipeline, run_pipeline
+from agent_etl.cli import app
 from agent_etl.engine.store import RunStore
 
 LATE = """
@@ -166,3 +171,103 @@ def test_repairs_are_audited(home: Path) -> None:
     with RunStore(home) as store:
         acts = [row.action for row in store.audit_rows(run.run_id) if row.actor == "orchestrator"]
     assert {"repairs", "repair"} <= set(acts)
+
+
+DUCKDB, SQLITE = "duckdb:///t.duckdb", "sqlite:///t.sqlite"
+
+
+@pytest.fixture(params=(DUCKDB, SQLITE, "postgres"), ids=("duckdb", "sqlite", "postgres"))
+def target(request: pytest.FixtureRequest, home: Path) -> str:
+    """A target of each system, as the connection `t` of the settings file."""
+    url = request.getfixturevalue("pg_url") if request.param == "postgres" else request.param
+    Path("agent_etl.toml").write_text(f"[connections]\nt = {json.dumps(url)}\n")
+    return str(url)
+
+
+def held(target: str, query: str) -> list[tuple[Any, ...]]:
+    """What the target itself says."""
+    if target.startswith("sqlite"):
+        with closing(sqlite3.connect("t.sqlite")) as sqlite:
+            return sqlite.execute(query).fetchall()
+    if target.startswith("duckdb"):
+        with duckdb.connect("t.duckdb", read_only=True) as duck:
+            return duck.execute(query).fetchall()
+    with psycopg.connect(target) as postgres:
+        return postgres.execute(query.encode()).fetchall()
+
+
+def command(*arguments: str) -> tuple[int, dict[str, Any]]:
+    """One command as a user gives it: its exit code and its JSON."""
+    result = CliRunner().invoke(app, [*arguments, "--json"])
+    assert result.stdout, result.stderr
+    return result.exit_code, json.loads(result.stdout)
+
+
+def answered(approve: str, words: str) -> tuple[list[str], dict[str, Any]]:
+    """Run plan.yaml and say yes to all that is asked: what was waited for, and the run's record."""
+    waited: list[str] = []
+    code, record = command("run", "plan.yaml", "--approve", approve)
+    while code == 3 and len(waited) < 5:
+        waited.append(record["waits_for"])
+        if waited[-1] == "approval":
+            code, record = command("resume", record["run_id"], "--approve")
+        else:
+            (question,) = record["questions"]
+            (value,) = [each["value"] for each in question["options"] if words in each["label"]]
+            code, record = command("resume", record["run_id"], "--answer", f"{question['id']}={value}")
+    assert code == 0, record
+    shown = CliRunner().invoke(app, ["show", record["run_id"]]).stdout
+    assert len(record["repairs"]) >= 1
+    assert all(label in shown for label in record["repairs"])
+    return waited, record
+
+
+@pytest.mark.parametrize(
+    ("target", "approve", "waits"),
+    [(DUCKDB, "ask", ["approval", "answers"]), (SQLITE, "auto", []), ("postgres", "risky", ["answers"])],
+    indirect=["target"],
+)
+def test_a_long_file_that_breaks_late_ends_whole_in_every_target(target: str, approve: str, waits: list[str]) -> None:
+    """Row 150,000 of 200,000 does not fit: whatever was streamed before is not there twice, and no row is missing."""
+    lines = (f"{number},{'2.5' if number == 150_000 else number % 10}" for number in range(200_000))
+    Path("readings.csv").write_text("\n".join(["id,value", *lines]) + "\n")
+    Path("plan.yaml").write_text(LATE.replace("LOADS", COPY).replace("warehouse", "t"))
+    assert answered(approve, "as DOUBLE")[0] == waits
+    assert held(target, "SELECT count(*), count(DISTINCT id) FROM readings") == [(200_000, 200_000)]
+    assert held(target, "SELECT value FROM readings WHERE id = 150000") == [(2.5,)]
+
+
+@pytest.mark.parametrize(
+    ("target", "approve", "waits"),
+    [(DUCKDB, "ask", ["answers", "approval"]), (SQLITE, "risky", ["answers"]), ("postgres", "auto", [])],
+    indirect=["target"],
+)
+def test_a_new_column_reaches_every_target(target: str, approve: str, waits: list[str]) -> None:
+    """The column is added to the target's table; under `ask` the corrected plan is shown before it runs."""
+    plan = "name: p\nextracts: [{name: s, source: here, dataset: s.csv}]\n"
+    Path("plan.yaml").write_text(plan + "loads: [{name: load, from: s, target: t, table: out, mode: append}]\n")
+    Path("s.csv").write_text("id\n1\n")
+    assert command("run", "plan.yaml", "--approve", "auto")[0] == 0
+    Path("s.csv").write_text("id,note\n2,new\n")
+    assert answered(approve, "note")[0] == waits
+    assert held(target, "SELECT id, note FROM out ORDER BY id") == [(1, None), (2, "new")]
+
+
+def test_a_merge_key_whose_type_breaks_late_is_read_as_what_it_is(home: Path) -> None:
+    """What the measuring of a key runs into before the run is the source's failure, and is repaired like it."""
+    readings("n30000,1")
+    Path("plan.yaml").write_text(LATE.replace("LOADS", COPY.replace("mode: replace", "mode: merge, key: [id]")))
+    answered("risky", "as VARCHAR")
+    assert rows(home, "SELECT count(*), count(DISTINCT id) FROM readings") == [(30_001, 30_001)]
+
+
+def test_a_type_that_the_target_does_not_keep_is_not_the_end(target: str) -> None:
+    """A table of integers takes no 2.5: after the wider type the row may be set aside, and nothing is doubled."""
+    Path("readings.csv").write_text("id,value\n-1,1\n")
+    text = LATE.replace("LOADS", COPY.replace("mode: replace", "mode: append")).replace("warehouse", "t")
+    Path("plan.yaml").write_text(text)
+    assert command("run", "plan.yaml", "--approve", "auto")[0] == 0
+    readings("30000,2.5")
+    waited, _ = answered("auto", "aside")
+    assert waited == ["answers"]
+    assert held(target, "SELECT count(*), count(DISTINCT id), max(id) FROM readings") == [(30_001, 30_001, 29_999)]
