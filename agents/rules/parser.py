@@ -38,6 +38,7 @@ from agent_etl.agents.rules.words import tokenize
 __all__ = ["read_goal"]
 
 _PRODUCTIONS: tuple[Callable[[Reading], bool], ...] = (
+    read_grain_fact,
     read_requirement,
     read_formula,
     read_period,
@@ -66,7 +67,6 @@ _PRODUCTIONS: tuple[Callable[[Reading], bool], ...] = (
     read_having,
     read_filter,
     read_drop,
-    read_grain_fact,
     read_group,
     read_choice,
     read_flag,
