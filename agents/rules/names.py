@@ -6,7 +6,7 @@ from functools import lru_cache
 
 __all__ = ["entity_words", "singular", "slug", "stems"]
 
-_SPLIT = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+|[^\W\d_a-zA-Z]+")
+_SPLIT = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+\d*|[A-Z]+\d*|\d+|[^\W\d_a-zA-Z]+")
 _IRREGULAR = {
     "people": "person",
     "children": "child",
@@ -106,7 +106,7 @@ def entity_words(table: str) -> tuple[str, ...]:
 def slug(words: str | Iterable[str], taken: Iterable[str] = ()) -> str:
     """A lower-case identifier of at most 60 characters from words, unlike every taken one."""
     text = words if isinstance(words, str) else " ".join(words)
-    parts = [part.lower() for part in re.findall(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+", text)]
+    parts = [part.lower() for part in re.findall(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+\d*|[A-Z]+\d*|\d+", text)]
     base = "_".join(parts)[:60].strip("_") or "result"
     if base[0].isdigit():
         base = f"n_{base}"[:60]

@@ -34,7 +34,7 @@ _FORMATS: dict[str, Format] = {
     "parquet": "parquet",
 }
 _DATABASES = (".sqlite", ".sqlite3", ".db", ".duckdb")
-_KINDS = {"postgres": "postgres", "postgresql": "postgres", "sqlite": "sqlite", "duckdb": "duckdb", "warehouse": ""}
+_KINDS = frozenset({"postgres", "postgresql", "pg", "sqlite", "duckdb", "warehouse"})
 _WRITES = (
     WRITE_VERBS
     | REPLACE_VERBS
@@ -197,6 +197,11 @@ def _name(r: Reading, spec: TargetSpec) -> TargetSpec:
         named = [name for name in r.request.catalogue.connections if name.lower() == head.lower()]
         if named:
             return replace(spec, connection=named[0], table=tail)
+        # `pg.orders` means a system, not a schema of that name in the warehouse.
+        if head.lower() in _KINDS:
+            return replace(spec, connection=_connection(r, head.lower(), r.cur.at - 1), table=tail)
+        if head.lower() in ELSEWHERE:
+            raise r.unknown(r.cur.at - 1, f"no connection named {head} is configured", r.cur.at)
     return replace(spec, table=text)
 
 

@@ -48,3 +48,13 @@ def test_other_uses_of_to(shop: World, goal: str) -> None:
     """`to` in a range, a rename or a comparison names no destination."""
     draft = shop.plan(goal)
     assert draft.plan is None or draft.plan.loads[0].table == "orders_result"
+
+
+def test_a_system_is_no_schema(shop: World) -> None:
+    """`pg.orders` is in the one PostgreSQL connection; a system without one is refused, never made a schema."""
+    draft = shop.plan("Load orders.csv into pg.orders")
+    assert draft.plan is not None
+    assert (draft.plan.loads[0].target, draft.plan.loads[0].table) == ("crm", "orders")
+    for system in ("mysql", "snowflake"):
+        refused = shop.plan(f"Load orders.csv into {system}.orders")
+        assert [refusal.quote for refusal in refused.refusals] == [f"{system}.orders"]
