@@ -155,10 +155,7 @@ def test_a_plan_that_cannot_be_read_is_a_usage_error(wrong: str) -> None:
 
 @pytest.mark.parametrize("wrong", REFUSED)
 def test_a_plan_that_does_not_hold_fails_before_anything_is_done(wrong: str) -> None:
-    """Exit 5 with the step, the field and what is valid; the run ends failed and no target is touched.
-
-    `plan_pipeline` finds the same.
-    """
+    """Exit 5 names step, field and what is valid, the run ends failed, nothing is touched; plan_pipeline agrees."""
     before, after, words = REFUSED[wrong]
     was = untouched()
     result, said = run(before, after)
