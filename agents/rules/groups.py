@@ -57,7 +57,7 @@ def read_grain_fact(r: Reading) -> bool:
     """`(day of ts)` after `per day`: the date of the group, said again."""
     start, known = r.cur.at, list(r.intent.groups)
     if start and r.cur.tokens[start - 1].text == "(" and known and r.cur.low(1) == "of" and _grain_key(r, start):
-        same = len(r.intent.groups) == len(known) and r.cur.low() == ")"
+        same = len(r.intent.groups) == len(known) and ")" in (r.cur.low(), r.cur.tokens[r.cur.at - 1].text)
         r.intent.groups[:] = known
         if same:
             return True
