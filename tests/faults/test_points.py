@@ -26,10 +26,8 @@ def test_a_clean_run_is_what_the_oracle_says(rounds: Rounds, kind: str, mode: st
 
 @pytest.mark.parametrize("point", sorted(POINTS))
 def test_a_kill_at_a_fault_point_leaves_what_one_clean_run_makes(rounds: Rounds, point: str) -> None:
-    """Killed at this point and resumed, each kind of target equals the clean run's; the point was really reached.
-
-    The modes take turns over the points; `make faults` plays every point, kind and mode.
-    """
+    """Killed at this point and resumed, each kind of target equals the clean run's; the point was really reached."""
+    # The modes take turns over the points; `make faults` plays every point, kind and mode.
     turn = sorted(POINTS).index(point)
     played = [killed_at(rounds, Pipeline(kind, MODES[(turn + i) % len(MODES)]), point) for i, kind in enumerate(KINDS)]
     assert [line for _, found in played for line in found] == []
