@@ -18,7 +18,7 @@ from agent_etl.example import make_shop
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+FENCE = re.compile(r"^```([\w ]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # What a reader types to install; everything else that is shown is executed.
 INSTALLS = ("pip install", "pytest", "make ", "langgraph dev")
 
