@@ -3,6 +3,7 @@
 import re
 
 from agent_etl.engine.errors import AgentEtlError, ComputationFailed, ReadError
+from agent_etl.engine.relay import received
 
 __all__ = ["computed"]
 
@@ -32,7 +33,7 @@ def computed(error: ReadError, step: str, sql: str, field: str = "sql") -> Agent
     if error.message != "DuckDB could not read the data" or error.__cause__ is None:
         return error
     said = str(error.__cause__).partition("\n\nLINE ")[0].strip()
-    if "CSV Error" in said:
+    if "CSV Error" in said or received(said) is not None:  # the rows could not be read; no step computed anything
         return error
     kind, colon, text = said.partition(" Error: ")
     if not colon:
