@@ -11,7 +11,7 @@ from agent_etl.connectors.filekind import FileKind, verify
 from agent_etl.connectors.files import reader
 from agent_etl.connectors.filewrite import delimiter_of, slot, write
 from agent_etl.connectors.fit import Slot, head
-from agent_etl.connectors.loading import Pour
+from agent_etl.connectors.loading import Pour, require_key
 from agent_etl.connectors.sidecar import Entry, recorded
 from agent_etl.engine import duck
 from agent_etl.engine.duck import Cursor, attached, quote, translate
@@ -218,16 +218,7 @@ def _check_keys(order: LoadOrder, keys: Sequence[str], cursor: Cursor) -> None:
     nulls = int(duck.run(cursor, f"SELECT count(*) FROM new_rows WHERE {absent}").fetchall()[0][0])
     grouped = f"SELECT 1 FROM new_rows GROUP BY {names} HAVING count(*) > 1"
     repeated = int(duck.run(cursor, f"SELECT count(*) FROM ({grouped})").fetchall()[0][0])
-    if nulls or repeated:
-        raise CheckFailed(
-            "The merge key does not identify the rows that are to be loaded",
-            check="merge_key_unique",
-            table=order.table,
-            key=list(order.key),
-            nulls=nulls,
-            duplicates=repeated,
-            hint="drop rows without a key and keep one row for each key, then run again",
-        )
+    require_key(order, nulls, repeated)
 
 
 def _columns(slots: Sequence[Slot]) -> tuple[Column, ...]:

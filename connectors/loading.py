@@ -14,7 +14,18 @@ from agent_etl.engine.ports import Capabilities, LoadOrder, LoadResult, Marker, 
 from agent_etl.engine.relay import received
 from agent_etl.engine.schema import Column
 
-__all__ = ["Pour", "Session", "duplicates", "explained", "load", "matched", "named", "newest", "standing"]
+__all__ = [
+    "Pour",
+    "Session",
+    "duplicates",
+    "explained",
+    "load",
+    "matched",
+    "named",
+    "newest",
+    "require_key",
+    "standing",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,16 +297,7 @@ def _check_keys(session: Session, staged: str, names: str, keys: Sequence[Slot],
             f"SELECT count(*) FROM (SELECT {names} FROM {staged} AS s GROUP BY {names} HAVING count(*) > 1) AS repeated"
         )[0][0]
     )
-    if nulls or repeated:
-        raise CheckFailed(
-            "The merge key does not identify the rows that are to be loaded",
-            check="merge_key_unique",
-            table=order.table,
-            key=list(order.key),
-            nulls=nulls,
-            duplicates=repeated,
-            hint="drop rows without a key and keep one row for each key, then run again",
-        )
+    require_key(order, nulls, repeated)
 
 
 def _update(session: Session, name: TableName, staged: str, pour: Pour, keys: Sequence[Slot], same: str) -> int:
@@ -312,3 +314,17 @@ def _comparable(side: str, slot: Slot) -> str:
     """A column as something that can be compared: PostgreSQL's json and xml have no equality."""
     column = f"{side}.{quote(slot.name)}"
     return f"CAST({column} AS VARCHAR)" if slot.textual else column
+
+
+def require_key(order: LoadOrder, nulls: int, repeated: int) -> None:
+    """Raise CheckFailed when rows to be merged have no key (`nulls`), or several have one (`repeated` keys)."""
+    if nulls or repeated:
+        raise CheckFailed(
+            "The merge key does not identify the rows that are to be loaded",
+            check="merge_key_unique",
+            table=order.table,
+            key=list(order.key),
+            nulls=nulls,
+            duplicates=repeated,
+            hint="drop rows without a key and keep one row for each key, then run again",
+        )
