@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from threading import Lock, RLock
+from threading import Event, Lock, RLock, Thread
 
 from agent_etl.engine.addresses import Addresses
 from agent_etl.engine.computation import computed
@@ -18,6 +18,8 @@ from agent_etl.engine.settings import Settings
 from agent_etl.engine.stage import Stage
 
 __all__ = ["Packages"]
+
+_AGAIN = 0.1  # seconds between two interruptions
 
 
 class Packages:
@@ -47,18 +49,25 @@ class Packages:
         self._lock = RLock()
         self._making: dict[str, Lock] = {}
         self._working: dict[int, Cursor] = {}
+        self._closed = Event()
         self._whole: set[str] = set()
         self._compared: set[str] = set()
 
     def close(self) -> None:
         """Close the DuckDB that makes packages and remove what it spilled."""
+        self._closed.set()
         self._open.close()
 
     def interrupt(self) -> None:
-        """End the queries that run now in other threads; what they were making is not sealed."""
-        # Without the lock: this is called from a signal handler, whose thread may hold it.
-        for cursor in list(self._working.values()):
-            cursor.interrupt()
+        """End the queries of other threads until `close`; what they were making is not sealed."""
+        Thread(target=self._interrupting, name="interrupting", daemon=True).start()
+
+    def _interrupting(self) -> None:
+        # Again and again: DuckDB forgets an interruption that comes just before the query begins.
+        while not self._closed.wait(_AGAIN):
+            with self._lock:
+                for cursor in self._working.values():
+                    cursor.interrupt()
 
     def sealed(self, step: Step) -> Manifest | None:
         """The step's package when it is there already, not verified."""

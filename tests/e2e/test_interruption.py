@@ -7,7 +7,8 @@ import sqlite3
 import subprocess
 import sys
 import time
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -35,12 +36,16 @@ def folder(home: Path, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def started(fault: str, *options: str) -> "subprocess.Popen[bytes]":
-    """A run of the plan under the id `r`, in a process of its own, that meets a fault."""
+@contextmanager
+def started(fault: str, *options: str) -> Iterator["subprocess.Popen[bytes]"]:
+    """A run of the plan under the id `r`, in a process of its own, that meets a fault; it is gone after the block."""
     command = [sys.executable, "-m", "agent_etl", "run", "plan.yaml", "--run-id", "r", "--json", *options]
-    return subprocess.Popen(
-        command, env={**os.environ, "AGENT_ETL_FAULT": fault}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    environment = {**os.environ, "AGENT_ETL_FAULT": fault}
+    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def totals(home: Path) -> list[tuple[Any, ...]]:
@@ -52,8 +57,8 @@ def totals(home: Path) -> list[tuple[Any, ...]]:
 @pytest.mark.parametrize("fault", ["task.recorded:2:kill", "load.before_commit:1:kill", "load.after_commit:1:kill"])
 def test_a_killed_run_goes_on(folder: Path, home: Path, fault: str) -> None:
     """After kill -9 the run is interrupted; resumed, nothing is loaded twice and sealed work is not done again."""
-    process = started(fault)
-    assert process.wait(60) == -signal.SIGKILL
+    with started(fault) as process:
+        assert process.wait(60) == -signal.SIGKILL
     assert get_run("r").status == "interrupted"
     run = resume_pipeline("r")
     assert run.status == "succeeded", run.report()
@@ -66,14 +71,14 @@ def test_a_killed_run_goes_on(folder: Path, home: Path, fault: str) -> None:
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_ended_run_goes_on(folder: Path, home: Path, number: int, code: int) -> None:
     """Ctrl-C and SIGTERM in the middle of a load roll it back; the run is interrupted and can be resumed."""
-    process = started("load.before_commit:1:sleep")
-    deadline = time.monotonic() + 40
-    while "load" not in _begun() and time.monotonic() < deadline:
-        time.sleep(0.1)
-    time.sleep(0.5)
-    assert get_run("r").status == "running"
-    process.send_signal(number)
-    assert process.wait(30) == code
+    with started("load.before_commit:1:sleep") as process:
+        deadline = time.monotonic() + 40
+        while "load" not in _begun() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        time.sleep(0.5)
+        assert get_run("r").status == "running"
+        process.send_signal(number)
+        assert process.wait(30) == code
     assert get_run("r").status == "interrupted"
     assert resume_pipeline("r").status == "succeeded"
     assert totals(home) == [("north", 40), ("south", 20)]
@@ -90,12 +95,12 @@ def test_long_queries_are_ended(home: Path, tmp_path: Path) -> None:
     extract = Extract(name="o", source="shop.duckdb", dataset="o")
     plan = Plan(name="long", extracts=(extract,), transforms=tuple(steps), loads=tuple(loads))
     (tmp_path / "plan.yaml").write_text(plan.to_yaml())
-    process = started("", "--approve", "auto")
-    deadline = time.monotonic() + 40
-    while not {"a", "b"} <= _begun() and time.monotonic() < deadline:
-        time.sleep(0.1)
-    process.send_signal(signal.SIGINT)
-    assert process.wait(20) == 130
+    with started("", "--approve", "auto") as process:
+        deadline = time.monotonic() + 40
+        while not {"a", "b"} <= _begun() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 130
     assert get_run("r").status == "interrupted"
 
 

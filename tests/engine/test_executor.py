@@ -5,7 +5,15 @@ from harness.shop import COPY, TOTAL_ROWS, TOTALS, Shop
 
 from agent_etl.connectors.registry import open_connections
 from agent_etl.engine.duck import attached, connect
-from agent_etl.engine.errors import CheckFailed, Corrupt, GuardError, PlanError, SchemaChanged, UsageError
+from agent_etl.engine.errors import (
+    AgentEtlError,
+    CheckFailed,
+    Corrupt,
+    GuardError,
+    PlanError,
+    SchemaChanged,
+    UsageError,
+)
 from agent_etl.engine.executor import Executor
 from agent_etl.engine.plan import Plan
 
@@ -181,3 +189,13 @@ def test_events_tell_each_task(shop):
     told = [(event.kind, event.step) for event in shop.events if event.kind in ("task_started", "task_done")]
     assert told[:2] == [("task_started", "orders"), ("task_done", "orders")]
     assert {event.step: event.fields["rows"] for event in shop.events if event.kind == "task_done"}["keep"] == 3
+
+
+def test_a_query_that_begins_after_an_interruption_ends_too(shop):
+    """Ctrl-C between a task's start and its query's start is not forgotten: the query does not run for minutes."""
+    sql = "SELECT max(sqrt(x.range * y.range)) AS m FROM range(10000000) x, range(1000000) y"
+    plan = TOTALS.replace("checks:", f"  - {{name: endless, sql: '{sql}'}}\nchecks:")
+    with shop.executor(plan) as executor:
+        executor.interrupt()
+        with pytest.raises(AgentEtlError):
+            executor.relation("endless")

@@ -5,6 +5,7 @@
 
 import sqlite3
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 from agent_etl.connectors.registry import open_connections
@@ -65,8 +66,9 @@ class Shop:
         connection.commit()
         connection.close()
 
-    def run(self, text, run_id="r1", *, only=None):
-        """Run a plan's tasks (or the first `only` of them); the results by step."""
+    @contextmanager
+    def executor(self, text, run_id="r1"):
+        """The executor of a plan in this shop, closed after the block."""
         connections = open_connections(self.settings, cwd=self.folder)
         executor = Executor(
             Plan.parse(text),
@@ -78,10 +80,15 @@ class Shop:
             on_event=self.events.append,
         )
         try:
-            return {task.name: executor.run(task) for task in executor.tasks()[:only]}
+            yield executor
         finally:
             executor.close()
             connections.close()
+
+    def run(self, text, run_id="r1", *, only=None):
+        """Run a plan's tasks (or the first `only` of them); the results by step."""
+        with self.executor(text, run_id) as executor:
+            return {task.name: executor.run(task) for task in executor.tasks()[:only]}
 
     def rows(self, table):
         """The warehouse table's rows in order."""
