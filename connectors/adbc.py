@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 from adbc_driver_manager import Error
 
-from agent_etl.connectors.loading import Pour, explained
+from agent_etl.connectors.pour import Pour, explained
 from agent_etl.engine import duck
 from agent_etl.engine.errors import AgentEtlError
 from agent_etl.engine.ports import Relation

@@ -14,6 +14,7 @@ import pyarrow as pa
 from agent_etl.connectors.batches import batch_rows
 from agent_etl.connectors.duckdb_session import CAPABILITIES, DuckdbSession, describe, find_table, list_tables
 from agent_etl.connectors.fit import head
+from agent_etl.connectors.lookup import column_of, file_version
 from agent_etl.connectors.names import TableName
 from agent_etl.connectors.target import SqlTarget
 from agent_etl.engine import duck
@@ -146,13 +147,7 @@ class DuckdbSource:
 
     def version(self, dataset: str, options: Mapping[str, Any] | None = None) -> str | None:
         """Size, time and inode of the file and of its write-ahead log. None: there is no file."""
-        path = self._connection.path
-        parts = []
-        for part in (path, path.with_name(path.name + ".wal")):
-            with suppress(FileNotFoundError):
-                stat = part.stat()
-                parts.append(f"{stat.st_size}-{stat.st_mtime_ns}-{stat.st_ino}")
-        return "+".join(parts) or None
+        return file_version(self._connection.path, ".wal")
 
     def scan(
         self,
@@ -164,7 +159,7 @@ class DuckdbSource:
     ) -> Relation:
         """The rows in the table's order. Raises: NotFound for a missing table or column."""
         table = self.describe(dataset, options)
-        wanted = table.columns if columns is None else tuple(_column(table, name) for name in columns)
+        wanted = table.columns if columns is None else tuple(column_of(table, name) for name in columns)
         casts = {c.name: f"CAST({quote(c.name)} AS {c.type})" for c in wanted if head(c.type) == "ENUM"}
         return Relation(columns=wanted, open=lambda: self._reader(table, wanted), casts=casts)
 
@@ -191,14 +186,6 @@ class DuckdbSource:
             finally:
                 reader.close()
                 del reader
-
-
-def _column(table: Table, name: str) -> Column:
-    column = table.column(name)
-    if column is None:
-        valid = [known.name for known in table.columns]
-        raise NotFound("No such column", connection=table.connection, dataset=table.dataset, column=name, valid=valid)
-    return column
 
 
 def _surveyed(

@@ -2,14 +2,13 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
-from itertools import count
 from typing import Any
 
-from agent_etl.connectors import loading
 from agent_etl.connectors.fit import Slot
-from agent_etl.connectors.loading import Pour
 from agent_etl.connectors.marker import MARKERS
 from agent_etl.connectors.names import TableName, find, parse
+from agent_etl.connectors.pour import Pour, explained
+from agent_etl.connectors.session import no_table, staging
 from agent_etl.engine import duck
 from agent_etl.engine.duck import Cursor, literal, quote
 from agent_etl.engine.errors import AgentEtlError, Busy, OutcomeUnknown, TargetError
@@ -27,8 +26,6 @@ CAPABILITIES = Capabilities(
     ordered=True,
 )
 """Every logical type is stored as itself."""
-
-_staged = count(1)
 
 
 def list_tables(connection: Cursor) -> tuple[TableName, ...]:
@@ -79,7 +76,7 @@ class DuckdbSession:
     def slots(self, name: TableName) -> tuple[Slot, ...] | None:
         where = f"schema_name = {literal(name.schema or 'main')} AND database_name = current_database()"
         if self.query(f"SELECT 1 FROM duckdb_views() WHERE view_name = {literal(name.table)} AND {where}"):
-            raise TargetError("The target is a view", table=name.table, hint="load into a table")
+            raise no_table(name)
         rows = self.query(
             "SELECT column_name, data_type, is_nullable, column_default FROM duckdb_columns() "
             f"WHERE table_name = {literal(name.table)} AND {where} ORDER BY column_index"
@@ -113,7 +110,7 @@ class DuckdbSession:
         return self._streamed(f"INSERT INTO {name.sql} ({pour.names})", pour, rows)
 
     def stage(self, pour: Pour, rows: Relation, key: Sequence[str]) -> tuple[str, int]:
-        table = quote(f"_etl_staged_{next(_staged)}")
+        table = quote(staging())
         return table, self._streamed(f"CREATE TEMPORARY TABLE {table} AS", pour, rows)
 
     def _streamed(self, statement: str, pour: Pour, rows: Relation) -> int:
@@ -121,7 +118,7 @@ class DuckdbSession:
             with duck.attached(self._connection, rows) as select:
                 done = self._connection.execute(f"{statement} {pour.select(select)}").fetchall()
         except duck.Error as error:
-            raise loading.explained(str(error), pour) or _refused(error) from None
+            raise explained(str(error), pour) or _refused(error) from None
         return int(done[0][0])
 
     def commit(self) -> None:

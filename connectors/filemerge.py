@@ -2,25 +2,26 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-from agent_etl.connectors import loading
 from agent_etl.connectors.dataset import Dataset
 from agent_etl.connectors.filekind import FileKind, verify
 from agent_etl.connectors.files import reader
 from agent_etl.connectors.filewrite import delimiter_of, slot, write
 from agent_etl.connectors.fit import Slot, head
-from agent_etl.connectors.loading import Pour, require_key
+from agent_etl.connectors.merge import check_keys, check_matches, same
+from agent_etl.connectors.pour import Pour, explained, matched, named
 from agent_etl.connectors.sidecar import Entry, recorded
 from agent_etl.engine import duck
 from agent_etl.engine.duck import Cursor, attached, quote, translate
-from agent_etl.engine.errors import CheckFailed, TargetError
+from agent_etl.engine.errors import TargetError
 from agent_etl.engine.ports import LoadOrder, Relation
 from agent_etl.engine.schema import Column
 
 __all__ = ["Made", "Old", "compose", "old_file"]
 
+_ROW = "agent_etl_row"
 _NUMBERS = frozenset({"DOUBLE", "DECIMAL", "HUGEINT"})
 
 
@@ -45,7 +46,7 @@ class Old:
 
     def named(self, column: str) -> str:
         """The file's own spelling of a column. Raises: TargetError."""
-        found = loading.named(self.slots, column, folds=True)
+        found = named(self.slots, column, folds=True)
         if found is None:
             valid = [known.name for known in self.slots]
             raise TargetError("A key column is not in the target", column=column, valid=valid)
@@ -91,16 +92,16 @@ def compose(old: Old | None, order: LoadOrder, rows: Relation, target: Path, kin
     """
     if old is None or order.mode == "replace":
         slots = tuple(slot(column, kind) for column in order.columns)
-        pour = loading.matched(order, slots, folds=False)
+        pour = matched(order, slots, folds=False)
         with _poured(rows, pour, cursor) as select:
             given = write(cursor, select, slots, target, kind, delimiter_of(kind))
         deleted = old.count(cursor) if old is not None else 0
         return Made(given, given, given, 0, deleted, _columns(slots), delimiter_of(kind))
     slots, added = _evolved(old, order, kind)
-    pour = loading.matched(order, slots, folds=True)
-    filled = {place.name for _, place, _ in pour.items}
-    spare = [place.name for place in slots if place.name not in filled]
-    notes = tuple(f"column {name} of {order.table} stays empty: the data has no such column" for name in spare)
+    pour = matched(order, slots, folds=True)
+    notes = tuple(
+        f"column {name} of {order.table} stays empty: the data has no such column" for name in pour.spare(slots)
+    )
     kept = ", ".join(
         f"CAST({'NULL' if place in added else quote(place.name)} AS {place.type}) AS {quote(place.name)}"
         for place in slots
@@ -110,13 +111,13 @@ def compose(old: Old | None, order: LoadOrder, rows: Relation, target: Path, kin
     with _poured(rows, pour, cursor) as select:
         given = int(cursor.execute(f"INSERT INTO new_rows BY NAME {select}").fetchall()[0][0])
     if order.mode == "merge":
-        made = _merged(order, pour, slots, given, cursor)
+        hit, updated = _merged(order, pour, slots, cursor)
     else:
         duck.run(cursor, "INSERT INTO old_rows FROM new_rows")
-        made = Made(0, given, given, 0, 0, ())
+        hit, updated = 0, 0
     with _explained(pour):
         total = write(cursor, "FROM old_rows", slots, target, kind, old.delimiter)
-    return replace(made, total=total, columns=_columns(slots), delimiter=old.delimiter, notes=notes)
+    return Made(total, given, given - hit, updated, 0, _columns(slots), old.delimiter, notes)
 
 
 @contextmanager
@@ -132,7 +133,7 @@ def _explained(pour: Pour) -> Iterator[None]:
     try:
         yield
     except duck.Error as error:
-        raise loading.explained(str(error), pour) or translate(error) from error
+        raise explained(str(error), pour) or translate(error) from error
 
 
 def _evolved(old: Old, order: LoadOrder, kind: FileKind) -> tuple[tuple[Slot, ...], tuple[Slot, ...]]:
@@ -140,9 +141,7 @@ def _evolved(old: Old, order: LoadOrder, kind: FileKind) -> tuple[tuple[Slot, ..
     slots = old.slots
     if old.loose:
         slots = tuple(_loosened(place, order, old.total == 0) for place in slots)
-    added = tuple(
-        slot(column, kind) for column in order.evolve if loading.named(slots, column.name, folds=True) is None
-    )
+    added = tuple(slot(column, kind) for column in order.evolve if named(slots, column.name, folds=True) is None)
     return (*slots, *added), added
 
 
@@ -159,66 +158,52 @@ def _loosened(place: Slot, order: LoadOrder, empty: bool) -> Slot:
     return place
 
 
-def _merged(order: LoadOrder, pour: Pour, slots: Sequence[Slot], given: int, cursor: Cursor) -> Made:
-    """Bring the new rows into `old_rows`: matched ones change in their place, the others follow in their order."""
-    keys = [place.name for wanted in order.key for column, place, _ in pour.items if column.name == wanted]
-    if len(keys) != len(order.key) or not keys:
-        raise TargetError(
-            "A merge key is not a column of the data", key=list(order.key), valid=[c.name for c in order.columns]
-        )
-    _check_keys(order, keys, cursor)
-    same = " AND ".join(f"o.{quote(key)} = n.{quote(key)}" for key in keys)
-    poured = [place.name for _, place, _ in pour.items]
-    rest = [name for name in poured if name not in keys]
-    differ = " OR ".join(f"o.{quote(name)} IS DISTINCT FROM n.{quote(name)}" for name in rest) or "false"
-    found = f"FROM old_rows AS o JOIN new_rows AS n ON {same}"
-    matched, updated = duck.run(cursor, f"SELECT count(*), count(*) FILTER ({differ}) {found}").fetchall()[0]
-    partners = f"SELECT 1 FROM old_rows AS o WHERE {same}"
-    hit = int(duck.run(cursor, f"SELECT count(*) FROM new_rows AS n WHERE EXISTS ({partners})").fetchall()[0][0])
-    if matched != hit:
-        raise CheckFailed(
-            "The merge key is not unique in the target",
-            check="merge_key_unique",
-            table=order.table,
-            key=list(order.key),
-            expected=hit,
-            found=int(matched),
-            hint="choose a key that identifies a row, or remove the duplicates from the target",
-        )
-    if rest and updated:
-        changes = ", ".join(
-            f"CASE WHEN n.{quote(keys[0])} IS NULL THEN o.{quote(place.name)} ELSE n.{quote(place.name)} END "
-            f"AS {quote(place.name)}"
-            if place.name in rest
-            else f"o.{quote(place.name)} AS {quote(place.name)}"
-            for place in slots
-        )
-        numbered = "(SELECT *, row_number() OVER () AS agent_etl_row FROM old_rows) AS o"
-        duck.run(
-            cursor,
-            f"CREATE TEMP TABLE merged AS SELECT {changes} FROM {numbered} LEFT JOIN new_rows AS n ON {same} "
-            "ORDER BY o.agent_etl_row",
-        )
-    else:
+def _merged(order: LoadOrder, pour: Pour, slots: Sequence[Slot], cursor: Cursor) -> tuple[int, int]:
+    """Bring the new rows into `old_rows`: matched ones change in their place, the others follow in their order.
+
+    How many were matched, and how many of these changed.
+    """
+
+    def query(sql: str) -> list[tuple[int, ...]]:
+        return duck.run(cursor, sql).fetchall()
+
+    keys = pour.keys(order)
+    check_keys(query, "new_rows", keys, order)
+    check_matches(query, "old_rows", "new_rows", keys, order)
+    rest = [place.name for place in pour.slots if place not in keys]
+    differ = " OR ".join(f"t.{quote(name)} IS DISTINCT FROM s.{quote(name)}" for name in rest) or "false"
+    found = f"FROM old_rows AS t JOIN new_rows AS s ON {same(keys)}"
+    matched, updated = query(f"SELECT count(*), count(*) FILTER ({differ}) {found}")[0]
+    _update(cursor, slots, rest if updated else [], keys)
+    new = ", ".join(f"s.{quote(place.name)}" for place in slots)
+    query(
+        f"INSERT INTO merged SELECT {new} FROM {_numbered('new_rows')} AS s "
+        f"WHERE NOT EXISTS (SELECT 1 FROM old_rows AS t WHERE {same(keys)}) ORDER BY s.{_ROW}"
+    )
+    query("DROP TABLE old_rows")
+    query("ALTER TABLE merged RENAME TO old_rows")
+    return matched, updated
+
+
+def _update(cursor: Cursor, slots: Sequence[Slot], changing: Sequence[str], keys: Sequence[Slot]) -> None:
+    """Make `merged`: the old rows in their order, with the new values of the `changing` columns where keys match."""
+    if not changing:
         duck.run(cursor, "CREATE TEMP TABLE merged AS FROM old_rows")
-    numbered = "(SELECT *, row_number() OVER () AS agent_etl_row FROM new_rows) AS n"
-    columns = ", ".join(f"n.{quote(place.name)}" for place in slots)
+        return
+    hit = f"s.{quote(keys[0].name)} IS NOT NULL"
+    values = ", ".join(
+        f"CASE WHEN {hit} THEN s.{column} ELSE t.{column} END AS {column}" if name in changing else f"t.{column}"
+        for name, column in ((place.name, quote(place.name)) for place in slots)
+    )
     duck.run(
         cursor,
-        f"INSERT INTO merged SELECT {columns} FROM {numbered} WHERE NOT EXISTS ({partners}) ORDER BY n.agent_etl_row",
+        f"CREATE TEMP TABLE merged AS SELECT {values} FROM {_numbered('old_rows')} AS t "
+        f"LEFT JOIN new_rows AS s ON {same(keys)} ORDER BY t.{_ROW}",
     )
-    duck.run(cursor, "DROP TABLE old_rows")
-    duck.run(cursor, "ALTER TABLE merged RENAME TO old_rows")
-    return Made(0, given, given - hit, int(updated), 0, ())
 
 
-def _check_keys(order: LoadOrder, keys: Sequence[str], cursor: Cursor) -> None:
-    names = ", ".join(map(quote, keys))
-    absent = " OR ".join(f"{quote(key)} IS NULL" for key in keys)
-    nulls = int(duck.run(cursor, f"SELECT count(*) FROM new_rows WHERE {absent}").fetchall()[0][0])
-    grouped = f"SELECT 1 FROM new_rows GROUP BY {names} HAVING count(*) > 1"
-    repeated = int(duck.run(cursor, f"SELECT count(*) FROM ({grouped})").fetchall()[0][0])
-    require_key(order, nulls, repeated)
+def _numbered(table: str) -> str:
+    return f"(SELECT *, row_number() OVER () AS {_ROW} FROM {table})"
 
 
 def _columns(slots: Sequence[Slot]) -> tuple[Column, ...]:

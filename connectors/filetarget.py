@@ -15,7 +15,7 @@ from agent_etl.connectors.folder import Folder
 from agent_etl.connectors.names import TableName, check_names
 from agent_etl.connectors.sidecar import Entry, Sidecar, durable, identity
 from agent_etl.engine.duck import Cursor, connect, quote, run
-from agent_etl.engine.errors import AgentEtlError, DiskFull, NotFound, StaleRun, TargetError
+from agent_etl.engine.errors import AgentEtlError, DiskFull, NotFound, TargetError
 from agent_etl.engine.faults import point
 from agent_etl.engine.ports import Capabilities, LoadOrder, LoadResult, Marker, Relation
 from agent_etl.engine.schema import Column, Table
@@ -81,8 +81,13 @@ class FileTarget:
             return int(run(work, f"SELECT count(*) FROM ({grouped})").fetchall()[0][0])
 
     def marker(self, table: str, load_id: str) -> Marker | None:
-        """The committed marker of that load when its effect still stands, else None."""
-        return self._standing(self._place(table), load_id)
+        """The committed marker of that load when its effect still stands, else None.
+
+        Side effects: removes what a killed process left beside the markers.
+        """
+        place = self._place(table)
+        place.sidecar.tidy()
+        return self._standing(place, load_id)
 
     def newest(self, table: str) -> Marker | None:
         """The newest committed marker of a file, or None."""
@@ -105,10 +110,7 @@ class FileTarget:
                 return LoadResult(marker=done, rows=done.rows, inserted=0, already=True)
             _clean(place.path)
             last = _newest(place)
-            if order.seen is not None and last is not None and last.epoch > order.seen:
-                raise StaleRun(
-                    "Another run has loaded this file since", target=order.table, epoch=order.seen, newest=last.epoch
-                )
+            markers.fence(order, last)
             return _publish(place, order, rows, last)
 
     def _standing(self, place: _Place, load_id: str) -> Marker | None:

@@ -6,9 +6,10 @@ from typing import Any
 
 from agent_etl.connectors.names import TableName
 from agent_etl.engine.duck import literal, quote
+from agent_etl.engine.errors import StaleRun
 from agent_etl.engine.ports import LoadOrder, Marker
 
-__all__ = ["MARKERS", "create", "latest", "made", "stands", "upsert", "wanted"]
+__all__ = ["MARKERS", "create", "fence", "latest", "made", "stands", "upsert", "wanted"]
 
 MARKERS = "_etl_loads"
 """The marker table's name; it stands in the schema of the tables that it speaks of."""
@@ -56,6 +57,23 @@ def stands(marker: Marker, newest: Marker | None, rows: Callable[[], int]) -> bo
     if newest is None or newest.load_id != marker.load_id:
         return False
     return marker.mode == "merge" or rows() == marker.rows
+
+
+def fence(order: LoadOrder, newest: Marker | None) -> None:
+    """Stop a load that builds on an older table than the one that is there. Raises: StaleRun.
+
+    What the same load committed is no foreign work: writing it again gives the same table.
+    """
+    if order.seen is None or newest is None or newest.load_id == order.load_id or newest.epoch <= order.seen:
+        return
+    raise StaleRun(
+        "Another run has loaded this table since",
+        target=order.table,
+        epoch=order.seen,
+        newest=newest.epoch,
+        run=newest.run_id,
+        hint="start a new run, which reads the sources again",
+    )
 
 
 def made(order: LoadOrder, name: TableName, rows: int, newest: Marker | None) -> Marker:

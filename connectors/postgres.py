@@ -11,7 +11,8 @@ from adbc_driver_postgresql import dbapi
 from agent_etl.connectors import postgres_catalog as catalog
 from agent_etl.connectors.adbc import FAILURES, Channel
 from agent_etl.connectors.celltypes import fits
-from agent_etl.connectors.names import TableName, find
+from agent_etl.connectors.lookup import given_types, table_of
+from agent_etl.connectors.names import TableName
 from agent_etl.connectors.postgres_errors import explain
 from agent_etl.connectors.postgres_read import exact
 from agent_etl.connectors.postgres_session import CAPABILITIES, PostgresSession
@@ -132,7 +133,7 @@ class PostgresSource:
             count, note = catalog.rows(channel, name)
             primary, unique = catalog.keys(channel, name)
             foreign = catalog.foreign_keys(channel, name, default)
-        given = _given(options)
+        given = given_types(options)
         looked = {n.name: f.column.type for n, f in items if n.unlimited or n.name in given}
         names = {n.name: f.column.name for n, f in items}
         notes = [
@@ -185,17 +186,12 @@ class PostgresSource:
         )
 
     def _named(self, channel: Channel, dataset: str, default: str) -> TableName:
-        tables = catalog.tables(channel)
-        name = find(dataset, tables, default)
-        if name is None:
-            valid = [f"{known.schema}.{known.table}" for known in tables]
-            raise NotFound("No such table", connection=self._connection.name, dataset=dataset, valid=valid[:50])
-        return name
+        return table_of(dataset, catalog.tables(channel), default, self._connection.name)
 
     def _items(
         self, channel: Channel, name: TableName, options: Mapping[str, Any] | None
     ) -> list[tuple[Native, Fetched]]:
-        given = _given(options)
+        given = given_types(options)
         natives = catalog.columns(channel, name)
         known = {native.name for native in natives if native.name in given}
         asked = catalog.measured(channel, name, [native for native in natives if native.name not in known])
@@ -266,7 +262,3 @@ class PostgresSource:
                 if count:
                     return self._misfit(name, item, values=count)
         return error
-
-
-def _given(options: Mapping[str, Any] | None) -> Mapping[str, str]:
-    return dict((options or {}).get("types") or {})

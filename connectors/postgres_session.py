@@ -4,16 +4,16 @@ import re
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
-from itertools import count
 from typing import Any
 
 from agent_etl.connectors import postgres_catalog as catalog
 from agent_etl.connectors.adbc import Channel
 from agent_etl.connectors.fit import Slot
-from agent_etl.connectors.loading import Pour
 from agent_etl.connectors.marker import MARKERS
 from agent_etl.connectors.names import TableName, find, parse
-from agent_etl.connectors.postgres_types import STORED, direct, native, placed, staged, wire
+from agent_etl.connectors.postgres_types import STORED, Native, direct, placed, staged, wire
+from agent_etl.connectors.pour import Pour
+from agent_etl.connectors.session import no_table, staging, stored
 from agent_etl.engine.duck import literal, quote
 from agent_etl.engine.errors import AgentEtlError, ConnectionLost, OutcomeUnknown, TargetError
 from agent_etl.engine.ports import Capabilities, Relation
@@ -35,7 +35,6 @@ CAPABILITIES = Capabilities(
 _LOCK_TIMEOUT = "30s"
 _WORK_MEM = "64MB"
 _ROUNDED = re.compile(r"^(timestamp|time)\([0-5]\) ")
-_staged = count(1)
 
 
 class PostgresSession:
@@ -70,11 +69,11 @@ class PostgresSession:
         if kind is None:
             return None
         if kind not in {"r", "p", "f"}:
-            raise TargetError("The target is a view", table=name.table, hint="load into a table")
+            raise no_table(name)
         return tuple(placed(column) for column in catalog.columns(self._channel, name) if not column.computed)
 
     def native(self, column: Column) -> Slot:
-        return native(column)
+        return placed(Native(column.name, stored(column, CAPABILITIES)))
 
     def has_markers(self, name: TableName) -> bool:
         return self._kind(TableName(name.schema, MARKERS)) is not None
@@ -102,9 +101,9 @@ class PostgresSession:
 
     def stage(self, pour: Pour, rows: Relation, key: Sequence[str]) -> tuple[str, int]:
         wired, texts = _wired(pour)
-        table = f"_etl_staged_{next(_staged)}"
+        table = staging()
         given = self._channel.ingest(table, wired, rows, self._memory_limit)
-        slots = [slot for _, slot, _ in pour.items]
+        slots = pour.slots
         self._check_rounding(table, slots)
         if key:
             self._channel.execute(f"ANALYZE pg_temp.{quote(table)}")

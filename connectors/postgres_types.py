@@ -8,10 +8,9 @@ from itertools import count
 from agent_etl.connectors.fit import Slot, decimal, head, misfit
 from agent_etl.connectors.names import folded
 from agent_etl.engine.duck import quote
-from agent_etl.engine.errors import TargetError
 from agent_etl.engine.schema import Column
 
-__all__ = ["STORED", "Fetched", "Native", "apart", "direct", "fetched", "native", "placed", "staged", "wire"]
+__all__ = ["STORED", "Fetched", "Native", "apart", "direct", "fetched", "placed", "staged", "wire"]
 
 STORED = {
     "BOOLEAN": "boolean",
@@ -174,21 +173,6 @@ def _numeric(native: Native) -> str:
         precision, scale = precision - scale, 0
     precision = max(precision, scale)
     return f"DECIMAL({precision},{scale})" if precision <= 38 else "VARCHAR"
-
-
-def native(column: Column) -> Slot:
-    """How a new column is declared. Raises: TargetError for a type that PostgreSQL has no place for."""
-    kind = STORED.get(head(column.type))
-    if kind is None:
-        raise TargetError(
-            "PostgreSQL has no place for this type",
-            column=column.name,
-            type=column.type,
-            valid=sorted(STORED),
-            hint="cast the column in the plan",
-        )
-    size = decimal(column.type)
-    return placed(Native(column.name, f"numeric({size[0]},{size[1]})" if size else kind))
 
 
 def placed(native: Native) -> Slot:

@@ -1,7 +1,7 @@
 """SQLite files. One SQLite library per process may touch a file: another one's close would drop its locks."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote as percent
@@ -11,8 +11,9 @@ from adbc_driver_sqlite import dbapi
 
 from agent_etl.connectors.adbc import FAILURES, Channel
 from agent_etl.connectors.batches import batch_rows
+from agent_etl.connectors.lookup import column_of, file_version, given_types, table_of
 from agent_etl.connectors.marker import MARKERS
-from agent_etl.connectors.names import TableName, find
+from agent_etl.connectors.names import TableName
 from agent_etl.connectors.sqlite_read import cast, delivers, misfit_error, misfits, select
 from agent_etl.connectors.sqlite_session import CAPABILITIES, SqliteSession
 from agent_etl.connectors.sqlite_types import Declared, declared, judged, question, slot_type
@@ -114,13 +115,7 @@ class SqliteSource:
 
     def version(self, dataset: str, options: Mapping[str, Any] | None = None) -> str | None:
         """Size, time and inode of the file and of its write-ahead log. None: there is no file."""
-        path = self._connection.path
-        parts = []
-        for part in (path, path.with_name(path.name + "-wal")):
-            with suppress(FileNotFoundError):
-                stat = part.stat()
-                parts.append(f"{stat.st_size}-{stat.st_mtime_ns}-{stat.st_ino}")
-        return "+".join(parts) or None
+        return file_version(self._connection.path, "-wal")
 
     def describe(self, dataset: str, options: Mapping[str, Any] | None = None) -> Table:
         """Columns with the types that hold their values, keys, the exact row count.
@@ -132,7 +127,9 @@ class SqliteSource:
             table = self._named(channel, dataset)
             columns = _declared(channel, table)
             types, notes = self._types(channel, table, columns, options)
-            looked = {c.name: types[c.name] for c in columns if question(c) is not None or c.name in _given(options)}
+            looked = {
+                c.name: types[c.name] for c in columns if question(c) is not None or c.name in given_types(options)
+            }
             rows = channel.query(f"SELECT count(*) FROM {quote(table)}")
             primary, unique, foreign = _keys(channel, table)
         return Table(
@@ -158,7 +155,7 @@ class SqliteSource:
     ) -> Relation:
         """The rows in the file's order. A value that is not of its column's type ends the read with a ReadError."""
         table = self.describe(dataset, options)
-        wanted = table.columns if columns is None else tuple(self._column(table, name) for name in columns)
+        wanted = table.columns if columns is None else tuple(column_of(table, name) for name in columns)
         with self._connection.open() as channel:
             known = {column.name: column for column in _declared(channel, table.dataset)}
         items = [(known[column.name], column.type) for column in wanted]
@@ -173,26 +170,12 @@ class SqliteSource:
         return misfit_error(self._connection.name, dataset, column, kind, **fields)
 
     def _named(self, channel: Channel, dataset: str) -> str:
-        tables = _tables(channel)
-        name = find(dataset, tables, None)
-        if name is None:
-            valid = [known.table for known in tables]
-            raise NotFound("No such table", connection=self._connection.name, dataset=dataset, valid=valid[:50])
-        return name.table
-
-    def _column(self, table: Table, name: str) -> Column:
-        column = table.column(name)
-        if column is None:
-            valid = [known.name for known in table.columns]
-            raise NotFound(
-                "No such column", connection=table.connection, dataset=table.dataset, column=name, valid=valid
-            )
-        return column
+        return table_of(dataset, _tables(channel), None, self._connection.name).table
 
     def _types(
         self, channel: Channel, table: str, columns: Sequence[Declared], options: Mapping[str, Any] | None
     ) -> tuple[dict[str, str], tuple[str, ...]]:
-        given = _given(options)
+        given = given_types(options)
         seen = (table, self.version(table))
         if not given and seen in self._connection.judged:
             return self._connection.judged[seen]
@@ -256,10 +239,6 @@ class SqliteSource:
             if count:
                 return self._misfit(table, column, kind, values=count)
         return None
-
-
-def _given(options: Mapping[str, Any] | None) -> Mapping[str, str]:
-    return dict((options or {}).get("types") or {})
 
 
 def _tables(channel: Channel) -> tuple[TableName, ...]:

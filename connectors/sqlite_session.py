@@ -3,17 +3,17 @@
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
-from itertools import count
 from typing import Any
 
 from agent_etl.connectors.adbc import Channel
 from agent_etl.connectors.fit import Slot
-from agent_etl.connectors.loading import Pour
 from agent_etl.connectors.marker import MARKERS
 from agent_etl.connectors.names import TableName, find, parse
-from agent_etl.connectors.sqlite_types import STORED, declared, native, slot_type, wire
+from agent_etl.connectors.pour import Pour
+from agent_etl.connectors.session import no_table, staging, stored
+from agent_etl.connectors.sqlite_types import STORED, declared, slot_type, wire
 from agent_etl.engine.duck import literal, quote
-from agent_etl.engine.errors import AgentEtlError, OutcomeUnknown, TargetError
+from agent_etl.engine.errors import AgentEtlError, OutcomeUnknown
 from agent_etl.engine.ports import Capabilities, Relation
 from agent_etl.engine.schema import Column
 
@@ -29,8 +29,6 @@ CAPABILITIES = Capabilities(
     folds_case=True,
     ordered=True,
 )
-
-_staged = count(1)
 
 
 class SqliteSession:
@@ -55,7 +53,7 @@ class SqliteSession:
     def slots(self, name: TableName) -> tuple[Slot, ...] | None:
         kind = self.query(f"SELECT type FROM sqlite_master WHERE name = {literal(name.table)}")
         if kind and kind[0][0] == "view":
-            raise TargetError("The target is a view", table=name.table, hint="load into a table")
+            raise no_table(name)
         # A key that is the row id fills itself; generated columns (hidden 2 and 3) cannot be written.
         rows = self.query(
             "SELECT name, type, \"notnull\" = 1 AND dflt_value IS NULL AND NOT (pk > 0 AND upper(type) = 'INTEGER') "
@@ -67,7 +65,8 @@ class SqliteSession:
         return slots or None
 
     def native(self, column: Column) -> Slot:
-        return native(column)
+        text = stored(column, CAPABILITIES)
+        return Slot(column.name, slot_type(declared(column.name, text)), text)
 
     def has_markers(self, name: TableName) -> bool:
         return bool(self.query(f"SELECT 1 FROM sqlite_master WHERE name = {literal(MARKERS)}"))
@@ -86,7 +85,7 @@ class SqliteSession:
         return given
 
     def stage(self, pour: Pour, rows: Relation, key: Sequence[str]) -> tuple[str, int]:
-        table = f"_etl_staged_{next(_staged)}"
+        table = staging()
         wired = tuple(
             (column, slot, wire(expression, column.type if slot.type == "ANY" else slot.type, position))
             for position, (column, slot, expression) in enumerate(pour.items)

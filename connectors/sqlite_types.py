@@ -4,12 +4,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from agent_etl.connectors.fit import Slot, decimal, head, misfit
+from agent_etl.connectors.fit import decimal, head, misfit
 from agent_etl.engine.duck import quote
-from agent_etl.engine.errors import TargetError
-from agent_etl.engine.schema import Column
 
-__all__ = ["STORED", "Declared", "declared", "judged", "native", "places", "question", "slot_type", "wire"]
+__all__ = ["STORED", "Declared", "declared", "judged", "places", "question", "slot_type", "wire"]
 
 _PRECISE = re.compile(r"\(\s*(\d+)\s*(?:,\s*(\d+)\s*)?\)")
 
@@ -97,22 +95,6 @@ def slot_type(column: Declared) -> str:
         "json": "JSON",
         "any": "ANY",
     }[column.kind]
-
-
-def native(column: Column) -> Slot:
-    """How a new column is declared. Raises: TargetError for a type that SQLite has no place for."""
-    kind = STORED.get(head(column.type))
-    if kind is None:
-        raise TargetError(
-            "SQLite has no place for this type",
-            column=column.name,
-            type=column.type,
-            valid=sorted(STORED),
-            hint="cast the column in the plan",
-        )
-    size = decimal(column.type)
-    text = f"{kind}({size[0]},{size[1]})" if size else kind
-    return Slot(column.name, slot_type(declared(column.name, text)), text)
 
 
 def wire(expression: str, type_name: str, position: int) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 
 from agent_etl.connectors import loading
-from agent_etl.connectors.loading import Session
+from agent_etl.connectors.session import Session
 from agent_etl.engine.errors import NotFound
 from agent_etl.engine.ports import Capabilities, LoadOrder, LoadResult, Marker, Relation, Source
 from agent_etl.engine.schema import Table

@@ -1,0 +1,96 @@
+"""Merge: rows update what has their key and are added where nothing has. A key must stand once on either side."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from agent_etl.connectors.fit import Slot
+from agent_etl.connectors.names import TableName
+from agent_etl.connectors.pour import Pour
+from agent_etl.connectors.session import Effect, Session
+from agent_etl.engine.duck import quote
+from agent_etl.engine.errors import CheckFailed
+from agent_etl.engine.ports import LoadOrder, Relation
+
+__all__ = ["check_keys", "check_matches", "merge", "same"]
+
+Query = Callable[[str], Sequence[Sequence[Any]]]
+
+
+def merge(session: Session, name: TableName, order: LoadOrder, pour: Pour, rows: Relation) -> Effect:
+    """Update matched rows where a value differs, insert the rest.
+
+    Raises: CheckFailed, TargetError for a key that the data lacks. Side effects: the session's transaction.
+    """
+    keys = pour.keys(order)
+    staged, count = session.stage(pour, rows, [slot.name for slot in keys])
+    check_keys(session.query, staged, keys, order)
+    check_matches(session.query, name.sql, staged, keys, order)
+    joined = same(keys)
+    updated = _update(session, name, staged, pour, keys)
+    # An outer join, not EXISTS: SQLite would scan the whole target again for each row.
+    values = ", ".join(f"s.{quote(slot.name)}" for slot in pour.slots)
+    inserted = session.execute(
+        f"INSERT INTO {name.sql} ({pour.names}) SELECT {values} FROM {staged} AS s "
+        f"LEFT JOIN {name.sql} AS t ON {joined} WHERE t.{quote(keys[0].name)} IS NULL"
+    )
+    return Effect(count, inserted, updated)
+
+
+def same(keys: Sequence[Slot]) -> str:
+    """The condition, as SQL, that a target's row `t` and a staged row `s` have the same key."""
+    return " AND ".join(f"t.{quote(slot.name)} = s.{quote(slot.name)}" for slot in keys)
+
+
+def check_keys(query: Query, staged: str, keys: Sequence[Slot], order: LoadOrder) -> None:
+    """See that the rows of `staged` all have a key, and each its own. Raises: CheckFailed."""
+    names = ", ".join(quote(slot.name) for slot in keys)
+    absent = " OR ".join(f"{quote(slot.name)} IS NULL" for slot in keys)
+    nulls = int(query(f"SELECT count(*) FROM {staged} AS s WHERE {absent}")[0][0])
+    repeated = _groups(query, f"{staged} AS s", names)
+    if nulls or repeated:
+        raise CheckFailed(
+            "The merge key does not identify the rows that are to be loaded",
+            check="merge_key_unique",
+            table=order.table,
+            key=list(order.key),
+            nulls=nulls,
+            duplicates=repeated,
+            hint="drop rows without a key and keep one row for each key, then run again",
+        )
+
+
+def check_matches(query: Query, target: str, staged: str, keys: Sequence[Slot], order: LoadOrder) -> None:
+    """See that no row of `staged` meets two rows of `target`. Raises: CheckFailed."""
+    names = ", ".join(f"s.{quote(slot.name)}" for slot in keys)
+    found = _groups(query, f"{target} AS t JOIN {staged} AS s ON {same(keys)}", names)
+    if found:
+        raise CheckFailed(
+            "The merge key is not unique in the target",
+            check="merge_key_unique",
+            table=order.table,
+            key=list(order.key),
+            duplicates=found,
+            hint="choose a key that identifies a row, or remove the duplicates from the target",
+        )
+
+
+def _groups(query: Query, source: str, names: str) -> int:
+    """How many values of the columns `names` more than one row has."""
+    grouped = f"SELECT 1 AS one FROM {source} GROUP BY {names} HAVING count(*) > 1"
+    return int(query(f"SELECT count(*) FROM ({grouped}) AS repeated")[0][0])
+
+
+def _update(session: Session, name: TableName, staged: str, pour: Pour, keys: Sequence[Slot]) -> int:
+    """Update rows whose values differ, nulls included; how many."""
+    rest = [slot for slot in pour.slots if slot not in keys]
+    if not rest:
+        return 0
+    differ = " OR ".join(f"{_comparable('t', slot)} IS DISTINCT FROM {_comparable('s', slot)}" for slot in rest)
+    changes = ", ".join(f"{quote(slot.name)} = s.{quote(slot.name)}" for slot in rest)
+    return session.execute(f"UPDATE {name.sql} AS t SET {changes} FROM {staged} AS s WHERE {same(keys)} AND ({differ})")
+
+
+def _comparable(side: str, slot: Slot) -> str:
+    """A column as something that can be compared: PostgreSQL's json and xml have no equality."""
+    column = f"{side}.{quote(slot.name)}"
+    return f"CAST({column} AS VARCHAR)" if slot.textual else column
