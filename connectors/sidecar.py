@@ -10,7 +10,7 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -93,6 +93,10 @@ class Sidecar:
         """Where the markers lie."""
         return self.file.parent / MARKER_FOLDER / f"{self.file.name}.json"
 
+    @property
+    def _draft(self) -> Path:
+        return self.path.with_suffix(".json.new")
+
     def committed(self) -> tuple[Entry, ...]:
         """The loads whose effect reached the file, oldest first. Raises: TargetError for an unreadable sidecar."""
         entries = self._entries()
@@ -113,7 +117,7 @@ class Sidecar:
     def write(self, entries: tuple[Entry, ...]) -> None:
         """Replace all entries. Side effects: durable and atomic. Raises: OSError."""
         content = {"version": _VERSION, "file": self.file.name, "loads": [asdict(entry) for entry in entries[-_KEPT:]]}
-        draft = self.path.with_suffix(".json.new")
+        draft = self._draft
         with draft.open("w", encoding="utf-8") as out:
             json.dump(content, out, indent=1)
             out.flush()
@@ -125,6 +129,12 @@ class Sidecar:
         """Note that the rename has happened, so that a later change of the file by others cannot undo the marker."""
         self.write(tuple(replace(e, confirmed=e.confirmed or e == entry) for e in self.committed()))
 
+    def tidy(self) -> None:
+        """Remove what a process left that was killed while it wrote the markers, unless somebody loads the file now."""
+        if self._draft.exists():
+            with suppress(Busy), self._held(patience=0.0):
+                self._draft.unlink(missing_ok=True)
+
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the file's loads against other processes; the kernel frees it when the holder dies.
@@ -132,9 +142,14 @@ class Sidecar:
         Raises: Busy after some seconds; OSError. Side effects: makes the marker folder and a lock file, which stays.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self._held(_PATIENCE):
+            yield
+
+    @contextmanager
+    def _held(self, patience: float) -> Iterator[None]:
         descriptor = os.open(self.path.with_suffix(".lock"), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o644)
         try:
-            _lock(descriptor, self.file.name)
+            _lock(descriptor, self.file.name, patience)
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, str(os.getpid()).encode(), 0)
             yield
@@ -172,8 +187,8 @@ def _entry(item: dict[str, Any]) -> Entry:
     )
 
 
-def _lock(descriptor: int, name: str) -> None:
-    deadline = time.monotonic() + _PATIENCE
+def _lock(descriptor: int, name: str, patience: float) -> None:
+    deadline = time.monotonic() + patience
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

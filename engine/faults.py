@@ -17,6 +17,8 @@ __all__ = ["POINTS", "InjectedFault", "point"]
 
 POINTS = frozenset(
     {
+        "checkpoint.saved",
+        "checkpoint.written",
         "stage.part_written",
         "stage.before_seal",
         "stage.sealed",

@@ -4,11 +4,13 @@ import sqlite3
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
+from agent_etl.engine.faults import point
 from agent_etl.engine.security.paths import prepare_home, private_file
 
 __all__ = ["async_checkpoints", "checkpoints"]
@@ -27,13 +29,26 @@ class _PlainSerializer(JsonPlusSerializer):
         return self
 
 
+class _Saver(SqliteSaver):
+    """LangGraph's saver; a crash right after each of its commits is survived."""
+
+    def put(self, *given: Any, **named: Any) -> Any:
+        saved = super().put(*given, **named)
+        point("checkpoint.saved")
+        return saved
+
+    def put_writes(self, *given: Any, **named: Any) -> None:
+        super().put_writes(*given, **named)
+        point("checkpoint.written")
+
+
 @contextmanager
 def checkpoints(home: Path) -> Iterator[SqliteSaver]:
     """The saver over the home's checkpoints. Side effects: creates the file (0600), in WAL mode."""
     path = private_file(prepare_home(home) / _NAME)
     with closing(sqlite3.connect(path, check_same_thread=False, timeout=30)) as connection:
         connection.execute("PRAGMA synchronous = FULL")
-        saver = SqliteSaver(connection, serde=_PlainSerializer())
+        saver = _Saver(connection, serde=_PlainSerializer())
         saver.setup()
         yield saver
 

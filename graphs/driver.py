@@ -79,10 +79,11 @@ class Driver:
         return self.read()
 
     def _continue(self, graph: Any, snapshot: StateSnapshot) -> None:
-        if not snapshot.values:
+        # Not `next`: it leaves out a node that has written its result when its process was killed before the next step.
+        if not snapshot.tasks and not snapshot.values:
             self._invoke(graph, {"run_id": self._session.run_id})
             return
-        if not snapshot.next:
+        if not snapshot.tasks:
             # A failed run is tried again with the plan that it has: what is sealed or loaded is not done again.
             again: dict[str, Any] = {
                 "phase": PROVES[0] if snapshot.values.get("plan_hash") else "survey",

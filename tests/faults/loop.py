@@ -14,7 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from faults.points import killed_at
+from faults.points import killed_at, killed_at_each
 from harness.kill import Nursery, Outcome, resume_until_done
 from harness.oracle import settled_faults
 from harness.pipelines import KINDS, MODES, Pipeline
@@ -80,6 +80,10 @@ def _play_points(rounds: Rounds) -> int:
             lines.append(f"{point}: never reached")
         wrong += len(lines)
         print(f"{point}: killed {sum(reached for reached, _ in played)} of {len(played)} runs", *lines, sep="\n  ")
+    for point in ("checkpoint.saved", "checkpoint.written"):
+        killed, lines = killed_at_each(rounds, Pipeline("sqlite", "append"), point)
+        wrong += len(lines)
+        print(f"{point}: killed at each of {killed} hits", *lines, sep="\n  ")
     return wrong
 
 
