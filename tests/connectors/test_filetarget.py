@@ -129,6 +129,20 @@ def test_a_confirmed_load_outlives_a_change_by_others(tmp_path: Path) -> None:
     assert not load(tmp_path, "o.csv", "append", "1", numbers(0, 2)).already
 
 
+def test_what_a_killed_confirmation_left_is_removed(tmp_path: Path) -> None:
+    """Asking for a load's marker removes the half-written markers of a dead process, but not those of a living one."""
+    load(tmp_path, "o.parquet", "append", "1", numbers(0, 2))
+    left = tmp_path / "_etl_loads" / "o.parquet.json.new"
+    left.write_text("{")
+    target = FilesConnection("lake", tmp_path).target()
+    with (tmp_path / "_etl_loads" / "o.parquet.lock").open("r+") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert target.marker("o.parquet", "1") is not None
+        assert left.exists()
+    assert target.marker("o.parquet", "1") is not None
+    assert not left.exists()
+
+
 def test_a_replaced_file_that_lost_rows_is_loaded_again(tmp_path: Path) -> None:
     """A replace stands only as long as the file holds as many rows as it wrote."""
     load(tmp_path, "o.csv", "replace", "1", numbers(0, 3))
