@@ -62,9 +62,7 @@ class DuckdbSession:
     def find(self, dataset: str) -> TableName | None:
         return find_table(self._connection, dataset)
 
-    def begin(self, dataset: str) -> TableName:
-        self.execute("BEGIN TRANSACTION")
-        self._begun = True
+    def meant(self, dataset: str) -> TableName:
         schemas = [row[0] for row in self.query("SELECT schema_name FROM duckdb_schemas() WHERE NOT internal")]
         plain = dataset.removeprefix("main.") or dataset
         found = self.find(dataset) or parse(plain, None, schemas)
@@ -72,6 +70,11 @@ class DuckdbSession:
             schema, _, table = plain.partition(".")
             found = TableName(schema, table)
         return found
+
+    def begin(self, dataset: str) -> TableName:
+        self.execute("BEGIN TRANSACTION")
+        self._begun = True
+        return self.meant(dataset)
 
     def slots(self, name: TableName) -> tuple[Slot, ...] | None:
         where = f"schema_name = {literal(name.schema or 'main')} AND database_name = current_database()"

@@ -49,9 +49,12 @@ class PostgresSession:
     def find(self, dataset: str) -> TableName | None:
         return find(dataset, catalog.tables(self._channel), catalog.default_schema(self._channel))
 
-    def begin(self, dataset: str) -> TableName:
+    def meant(self, dataset: str) -> TableName:
         default = catalog.default_schema(self._channel)
-        name = self.find(dataset) or parse(dataset, default, catalog.schemas(self._channel))
+        return self.find(dataset) or parse(dataset, default, catalog.schemas(self._channel))
+
+    def begin(self, dataset: str) -> TableName:
+        name = self.meant(dataset)
         self._channel.query(
             f"SELECT set_config('lock_timeout', '{_LOCK_TIMEOUT}', true), set_config('work_mem', '{_WORK_MEM}', true)"
         )

@@ -36,8 +36,15 @@ class Session(Protocol):
         """The existing table that a plan means, or None."""
         ...
 
+    def meant(self, dataset: str) -> TableName:
+        """The existing table that a plan means, else the one that it would make."""
+        ...
+
     def begin(self, dataset: str) -> TableName:
-        """Start the transaction and lock the table's loads against others. Raises: Busy, ConnectionLost."""
+        """Start the transaction and lock the loads of the table that is meant against others.
+
+        Raises: Busy, ConnectionLost.
+        """
         ...
 
     def slots(self, name: TableName) -> tuple[Slot, ...] | None:

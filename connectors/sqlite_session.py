@@ -45,10 +45,13 @@ class SqliteSession:
         rows = self.query("SELECT name FROM sqlite_master WHERE type IN ('table', 'view')")
         return find(dataset, [TableName(None, row[0]) for row in rows], None)
 
+    def meant(self, dataset: str) -> TableName:
+        return self.find(dataset) or parse(dataset, None, ())
+
     def begin(self, dataset: str) -> TableName:
         self._channel.execute("BEGIN IMMEDIATE")
         self._begun = True
-        return self.find(dataset) or parse(dataset, None, ())
+        return self.meant(dataset)
 
     def slots(self, name: TableName) -> tuple[Slot, ...] | None:
         kind = self.query(f"SELECT type FROM sqlite_master WHERE name = {literal(name.table)}")

@@ -51,11 +51,10 @@ class SqlTarget:
             return None
 
     def newest(self, table: str) -> Marker | None:
-        """The newest committed marker of a table, or None."""
+        """The newest committed marker of a table, also of one that was dropped since, or None."""
         try:
             with self._session(False) as session:
-                name = session.find(table)
-                return loading.newest(session, name) if name else None
+                return loading.newest(session, session.meant(table))
         except NotFound:
             return None
 

@@ -16,6 +16,7 @@ from agent_etl.engine.addresses import Addresses
 from agent_etl.engine.computation import computed
 from agent_etl.engine.dag import Dag
 from agent_etl.engine.duck import attached, run
+from agent_etl.engine.epochs import Epochs
 from agent_etl.engine.errors import AgentEtlError, ReadError, SourceError, Transient, UsageError
 from agent_etl.engine.faults import point
 from agent_etl.engine.fusion import streamed
@@ -62,6 +63,7 @@ class Executor:
         self._settings = settings
         self._on_event = on_event
         self._addresses = Addresses(self._dag, run_id, connections, store)
+        self._epochs = Epochs(run_id, connections, store)
         self._packages = Packages(
             self._dag,
             self._addresses,
@@ -90,6 +92,7 @@ class Executor:
         Raises: AgentEtlError, recorded as the task's failure. Side effects: the task's output and its record.
         """
         step = self._step(task.name)
+        self._epochs.note(self._plan.loads)
         self._tell("task_started", step.name, task=task.kind)
         begin = time.monotonic()
         try:
@@ -227,7 +230,7 @@ class Executor:
         return step
 
     def _errand(self, step: Load) -> Errand:
-        return Errand(step, self._addresses.of(step.name), self._run_id, self._plan.hash)
+        return Errand(step, self._addresses.of(step.name), self._run_id, self._plan.hash, self._epochs.seen(step))
 
     def _done(self, name: str, address: str) -> TaskResult | None:
         """What this run has recorded of the task, when that was for the same address."""

@@ -28,12 +28,13 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class Errand:
-    """Which load of which run this is."""
+    """Which load of which run this is. `seen`: the table's newest epoch that it may build upon, None: any."""
 
     step: Load
     load_id: str
     run_id: str
     plan_hash: str
+    seen: int | None = None
 
 
 def loaded_before(errand: Errand, connection: Connection, store: RunStore) -> LoadResult | None:
@@ -74,6 +75,7 @@ def load(errand: Errand, rows: Rows, connection: Connection) -> tuple[LoadResult
         key=step.key,
         format=step.format,
         evolve=tuple(Column(name, kind) for name, kind in step.evolve.items()),
+        seen=errand.seen,
     )
     before = _count(connection, step.table)
     result = target.load(order, rows.relation)

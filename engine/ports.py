@@ -120,8 +120,8 @@ class LoadOrder:
     """What to load where. `load_id` is the marker's key; `digest` addresses the rows (their package or plan).
 
     `columns` are the logical columns of the rows. `evolve` may be added to the target. `format` for file targets.
-    `seen` is the table's newest epoch as the caller knew it when its run began: a newer one in the target is a
-    StaleRun; None: whatever is there is built upon.
+    `seen` is the table's newest epoch as the caller knew it when its run began: a newer one in the target, by another
+    load, is a StaleRun; None: whatever is there is built upon.
     """
 
     table: str
@@ -175,7 +175,7 @@ class Target(Protocol):
         ...
 
     def newest(self, table: str) -> Marker | None:
-        """The newest committed marker of a table, or None."""
+        """The newest committed marker of a table, also of one that was dropped since, or None."""
         ...
 
     def load(self, order: LoadOrder, rows: Relation) -> LoadResult:

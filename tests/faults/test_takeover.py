@@ -7,11 +7,12 @@ import subprocess
 import sys
 
 import pytest
-from harness.kill import resume_until_done
+from harness.kill import Job, resume_until_done
 from harness.moments import wait_until_stopped
 from harness.oracle import faults_in
 from harness.pipelines import KINDS, Pipeline
 from harness.rounds import Rounds, World
+from harness.targets import rows_of
 
 pytestmark = [pytest.mark.kill, pytest.mark.postgres]
 
@@ -47,6 +48,30 @@ def test_a_run_that_stands_still_is_not_taken_over(rounds: Rounds, kind: str) ->
         assert faults_in(pipeline, world.folder, world.pg_url) == []
 
 
+@pytest.mark.parametrize("mode", ["replace", "merge"])
+@pytest.mark.parametrize(
+    "kind", [kind for kind in KINDS if kind != "duckdb"]
+)  # a DuckDB file has one process at a time
+def test_a_zombie_writes_nothing(rounds: Rounds, kind: str, mode: str) -> None:
+    """A process that stood still while another run loaded the table is refused when it wakes up."""
+    pipeline = Pipeline(kind, mode)
+    with rounds.world(pipeline) as world:
+        zombie = rounds.nursery.start(world.job(fault="load.begin:1:stop"))
+        wait_until_stopped(zombie.pid)
+        try:
+            (world.folder / "before.csv").touch()
+            other = rounds.nursery.finish(Job(str(world.folder), "before.yaml", "other"))
+            assert other.status == "succeeded", other
+            left = sorted(_rows(pipeline, world))
+        finally:
+            zombie.kill(signal.SIGCONT)
+        outcome = zombie.wait()
+        assert outcome.status == "failed", outcome
+        assert "Another run has loaded this table since" in outcome.error
+        assert sorted(_rows(pipeline, world)) == left
+        assert len(left) == 2 * pipeline.old_rows
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_ctrl_c_in_the_middle_of_a_load_leaves_a_run_to_resume(rounds: Rounds, kind: str) -> None:
     """The command ends with 130, the run's status is interrupted, and resumed it is what one clean run makes."""
@@ -76,6 +101,10 @@ def test_the_command_resumes_a_killed_run(rounds: Rounds) -> None:
         _, error = again.communicate(timeout=60)
         assert again.returncode == 0, error
         assert faults_in(pipeline, world.folder, world.pg_url) == []
+
+
+def _rows(pipeline: Pipeline, world: World) -> list[tuple[object, ...]]:
+    return rows_of(pipeline.target, world.folder, world.folder / "home", world.pg_url)[1]
 
 
 def _start(world: World, *arguments: str, fault: str = "") -> "subprocess.Popen[bytes]":
