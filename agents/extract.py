@@ -26,7 +26,11 @@ def prove(plan: Plan, workbench: Workbench) -> tuple[Finding, ...]:
     for finding in binding.findings:
         if finding.step in names and (finding.step, dict(finding.evidence).get("column", "")) not in told:
             findings.append(finding)
-    return (*findings, *_unread(plan, workbench))
+    for name in binding.unread(plan, plan.extracts):
+        findings.append(
+            Finding("error", "unused_step", name, "no step reads it", "remove it, or join it where it belongs")
+        )
+    return tuple(findings)
 
 
 def _missing(step: Extract, workbench: Workbench) -> list[Finding]:
@@ -77,16 +81,3 @@ def _changed(step: Extract, table: Table) -> list[Finding]:
 
 def _noted(step: Extract, table: Table) -> list[Finding]:
     return [Finding("note", "source_note", step.name, f"{step.dataset}: {note}") for note in table.notes]
-
-
-def _unread(plan: Plan, workbench: Workbench) -> list[Finding]:
-    binding = workbench.binding(plan)
-    if any(step.name not in binding.reads for step in plan.transforms):
-        return []  # a step that cannot be read yet may read anything
-    read = {name for names in binding.reads.values() for name in names}
-    read |= {load.from_ for load in plan.loads} | {check.on for check in plan.checks}
-    return [
-        Finding("error", "unused_step", step.name, "no step reads it", "remove it, or join it where it belongs")
-        for step in plan.extracts
-        if step.name not in read
-    ]

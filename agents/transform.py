@@ -43,7 +43,9 @@ def prove(plan: Plan, workbench: Workbench) -> tuple[Finding, ...]:
         if query is not None:
             found = dict.fromkeys([*_limits(step, query, grain), *_orders(step, query)])
             findings += [finding for finding in found if finding.code not in step.acknowledge]
-    return (*findings, *_unread(plan, workbench))
+    for name in binding.unread(plan, plan.transforms):
+        findings.append(Finding("error", "unused_step", name, "no step reads it", "remove it, or load it"))
+    return tuple(findings)
 
 
 def _limits(step: Transform, query: exp.Query, grain: Grain) -> Iterator[Finding]:
@@ -103,16 +105,3 @@ def _sorted(node: exp.Expr) -> bool:
     if isinstance(holder, exp.Window | exp.WithinGroup):
         return True
     return any(isinstance(part, exp.Order) for part in own_nodes([node]))
-
-
-def _unread(plan: Plan, workbench: Workbench) -> list[Finding]:
-    binding = workbench.binding(plan)
-    if any(step.name not in binding.reads for step in plan.transforms):
-        return []  # a step that cannot be read yet may read anything
-    read = {name for names in binding.reads.values() for name in names}
-    read |= {load.from_ for load in plan.loads} | {check.on for check in plan.checks}
-    return [
-        Finding("error", "unused_step", step.name, "no step reads it", "remove it, or load it")
-        for step in plan.transforms
-        if step.name not in read
-    ]

@@ -48,6 +48,14 @@ class Binding:
                 return column
         return None
 
+    def unread(self, plan: Plan, steps: Sequence[Extract | Transform]) -> list[str]:
+        """Names of those of `steps` that nothing in the plan reads; none while a step cannot be read yet."""
+        if any(step.name not in self.reads for step in plan.transforms):
+            return []
+        read = {name for names in self.reads.values() for name in names}
+        read |= {load.from_ for load in plan.loads} | {check.on for check in plan.checks}
+        return [step.name for step in steps if step.name not in read]
+
 
 def reads(query: exp.Expr, steps: Sequence[str]) -> tuple[str, ...]:
     """The steps that a query names, in the order of `steps`. A CTE that has a step's name hides it only for the CTE."""
