@@ -13,7 +13,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import (
@@ -65,7 +65,8 @@ class Settings(BaseSettings):
     `home` holds state, staged data and the default warehouse. `memory_limit` bounds DuckDB's buffers, `threads` its
     workers (None: one a core). `concurrency` tasks run at once. A transient failure is tried `max_retries` times more,
     a failed plan is corrected at most `max_repairs` times.
-    `store_url` moves the run store into another database.
+    `store_url` moves the run store into another database. `log` writes each event of a run to standard error, one line
+    each, from `log_level` up.
     """
 
     model_config = SettingsConfigDict(
@@ -85,6 +86,8 @@ class Settings(BaseSettings):
     max_repairs: Annotated[int, Field(ge=0, le=20)] = 3
     max_retries: Annotated[int, Field(ge=0, le=20)] = 4
     store_url: str | None = Field(default=None, repr=False)
+    log: Literal["json", "console"] | None = None
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @field_validator("home")
     @classmethod

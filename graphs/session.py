@@ -53,10 +53,21 @@ def open_session(
     try:
         row = store.get_run(run_id)
         request = Request.of(row)
-        return Session(row, settings_for(request, home, connections or {}), store, planner, on_event)
+        return Session(
+            row, settings_for(request, home, connections or {}), store, planner, _listener(settings, on_event)
+        )
     except BaseException:
         store.close()
         raise
+
+
+def _listener(settings: Settings, on_event: OnEvent | None) -> OnEvent | None:
+    """Whoever listens to the run, with the log before them where the settings ask for one."""
+    if settings.log is None:
+        return on_event
+    from agent_etl.engine.observe.log import logged
+
+    return logged(on_event, style=settings.log, level=settings.log_level)
 
 
 class Session:

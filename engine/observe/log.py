@@ -10,42 +10,30 @@ import structlog
 from agent_etl.engine.observe.events import Event, OnEvent
 from agent_etl.engine.security.secrets import scrub
 
-__all__ = ["configure", "logged"]
+__all__ = ["Style", "logged"]
+
+Style = Literal["json", "console"]
 
 _LEVELS = {"task_failed": logging.WARNING, "repair": logging.WARNING, "task_progress": logging.DEBUG}
 
 
-def configure(
-    style: Literal["json", "console"] = "json", level: int = logging.INFO, stream: TextIO | None = None
-) -> None:
-    """Send the program's logs to `stream` (None: standard error), one line for each event.
+def logged(
+    then: OnEvent | None = None, *, style: Style = "json", level: int | str = logging.INFO, stream: TextIO | None = None
+) -> OnEvent:
+    """A listener that writes each event of a run as a line to `stream` (None: standard error), then tells `then`.
 
-    Side effects: the process's structlog configuration, and the level of libraries that would log URLs.
+    The process's own logging stays as it is.
     """
     render: structlog.types.Processor = (
         structlog.processors.JSONRenderer(sort_keys=True, default=str)
         if style == "json"
         else structlog.dev.ConsoleRenderer(colors=False)
     )
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            _scrubbed,
-            render,
-        ],
+    log = structlog.wrap_logger(
+        structlog.PrintLogger(stream or sys.stderr),
+        processors=[structlog.processors.add_log_level, _scrubbed, render],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(stream or sys.stderr),
-        cache_logger_on_first_use=False,
     )
-    for name in ("httpx", "httpcore", "sqlalchemy.engine"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-
-
-def logged(then: OnEvent | None = None) -> OnEvent:
-    """A listener that writes each event of a run to the log, and then tells `then`."""
-    log = structlog.get_logger("agent_etl")
 
     def listen(happened: Event) -> None:
         fields = {**happened.fields, "run": happened.run_id, "step": happened.step, "at": happened.at.isoformat()}

@@ -6,22 +6,19 @@ import subprocess
 import sys
 
 import pytest
-import structlog
 
 from agent_etl.engine.observe.events import event
-from agent_etl.engine.observe.log import configure, logged
+from agent_etl.engine.observe.log import logged
 
 
 @pytest.fixture
 def stream():
-    yield io.StringIO()
-    structlog.reset_defaults()
+    return io.StringIO()
 
 
 @pytest.mark.parametrize("style", ["json", "console"])
 def test_an_event_is_one_line_without_secrets(stream, style):
     """Whatever a field holds, the line holds no password and no break."""
-    configure(style, stream=stream)
     heard = []
     happened = event(
         "r1",
@@ -30,7 +27,7 @@ def test_an_event_is_one_line_without_secrets(stream, style):
         message="postgresql://u:canary@h/d refused\nforged=1",
         nested={"password=canary": ["token=canary"]},
     )
-    logged(heard.append)(happened)
+    logged(heard.append, style=style, stream=stream)(happened)
     lines = stream.getvalue().splitlines()
     assert len(lines) == 1
     assert "canary" not in lines[0] and "task_failed" in lines[0] and "orders" in lines[0]
@@ -39,8 +36,7 @@ def test_an_event_is_one_line_without_secrets(stream, style):
 
 def test_json_lines_are_json(stream):
     """A machine reads kind, run, step and fields back."""
-    configure(stream=stream)
-    logged()(event("r1", "task_done", "orders", rows=5))
+    logged(stream=stream)(event("r1", "task_done", "orders", rows=5))
     line = json.loads(stream.getvalue())
     assert (line["event"], line["run"], line["step"], line["rows"], line["level"]) == (
         "task_done",
@@ -53,8 +49,7 @@ def test_json_lines_are_json(stream):
 
 def test_progress_is_logged_only_when_asked(stream):
     """Progress events stay below the usual level."""
-    configure(stream=stream)
-    logged()(event("r1", "task_progress", "orders", rows=5))
+    logged(stream=stream)(event("r1", "task_progress", "orders", rows=5))
     assert stream.getvalue() == ""
 
 
