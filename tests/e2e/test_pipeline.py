@@ -1,7 +1,6 @@
 """Whole pipelines: from a goal or a plan to a loaded table, with pauses, in several processes."""
 
 import json
-import shutil
 import sqlite3
 import subprocess
 import sys
@@ -276,43 +275,6 @@ def test_a_failing_check_stops_before_the_load(plan: Plan, home: Path) -> None:
     run = run_pipeline(plan)
     assert (run.status, run.failure and run.failure.code) == ("failed", "check_failed")
     assert totals(home) == ROWS
-
-
-def test_the_fan_out_goal(shared_data: Path, home: Path, tmp_path: Path) -> None:
-    """Orders with several payments count once: the result is what hand-written SQL gives."""
-    for name in ("raw_orders.csv", "raw_payments.csv"):
-        shutil.copy(shared_data / "jaffle_classic" / name, tmp_path)
-    run = run_pipeline(
-        "From raw_orders and raw_payments compute per order status the number of orders and the total amount paid in "
-        "dollars (raw_payments.amount is in cents, raw_payments.order_id is the order's id; count an order once "
-        "however many payments it has) and replace order_status_summary"
-    )
-    assert run.status == "succeeded", run.report()
-    by_hand = duckdb.sql(
-        "SELECT status, count(*), sum(coalesce(paid, 0)) / 100 FROM 'raw_orders.csv' o LEFT JOIN (SELECT order_id, "
-        "sum(amount) AS paid FROM 'raw_payments.csv' GROUP BY 1) p ON o.id = p.order_id GROUP BY 1 ORDER BY 1"
-    ).fetchall()
-    assert rows(home, "SELECT * FROM order_status_summary ORDER BY 1") == by_hand
-
-
-def test_the_catalogue_goal(shared_data: Path, home: Path, tmp_path: Path) -> None:
-    """Three tables of SQLite joined, grouped, filtered and sorted give what hand-written SQL gives, in its order."""
-    shutil.copy(shared_data / "chinook" / "chinook.sqlite", tmp_path)
-    run = run_pipeline(
-        "Load Track, Album and Artist from chinook.sqlite, join them on AlbumId and ArtistId, and for each artist with "
-        "at least 10 tracks write the artist's name, the number of tracks, the number of distinct albums and the total "
-        "length in minutes rounded to 2 decimals to artist_catalogue, longest first"
-    )
-    assert run.status == "succeeded", run.report()
-    with closing(sqlite3.connect("chinook.sqlite")) as connection:
-        by_hand = connection.execute(
-            "SELECT r.Name, count(*), count(DISTINCT a.AlbumId), round(sum(t.Milliseconds) / 60000.0, 2) AS minutes "
-            "FROM Track t JOIN Album a USING (AlbumId) JOIN Artist r USING (ArtistId) GROUP BY r.ArtistId "
-            "HAVING count(*) >= 10 ORDER BY minutes DESC"
-        ).fetchall()
-    found = rows(home, "SELECT * FROM artist_catalogue")
-    assert sorted(found) == sorted(by_hand)
-    assert [row[3] for row in found] == [row[3] for row in by_hand]
 
 
 def test_rows_that_a_join_leaves_out_are_told_and_not_asked_about(home: Path, tmp_path: Path) -> None:
