@@ -19,6 +19,7 @@ from agent_etl.connectors.names import TableName
 from agent_etl.connectors.target import SqlTarget
 from agent_etl.engine import duck
 from agent_etl.engine.duck import literal, quote
+from agent_etl.engine.durable import sync
 from agent_etl.engine.errors import Busy, NotFound
 from agent_etl.engine.ports import Relation
 from agent_etl.engine.relay import Relayed
@@ -247,11 +248,7 @@ def _create(path: Path, config: Mapping[str, Any]) -> None:
     with suppress(FileExistsError):
         os.link(fresh, path)
     fresh.unlink()
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync(path.parent)
 
 
 def _sweep(path: Path) -> None:

@@ -13,8 +13,9 @@ from agent_etl.connectors.filekind import FileKind, named_kind
 from agent_etl.connectors.filemerge import compose, old_file
 from agent_etl.connectors.folder import Folder
 from agent_etl.connectors.names import TableName, check_names
-from agent_etl.connectors.sidecar import Entry, Sidecar, durable, identity
+from agent_etl.connectors.sidecar import Entry, Sidecar, identity
 from agent_etl.engine.duck import Cursor, connect, quote, run
+from agent_etl.engine.durable import sync
 from agent_etl.engine.errors import AgentEtlError, DiskFull, NotFound, TargetError
 from agent_etl.engine.faults import point
 from agent_etl.engine.ports import Capabilities, LoadOrder, LoadResult, Marker, Relation
@@ -184,7 +185,7 @@ def _publish(place: _Place, order: LoadOrder, rows: Relation, last: Marker | Non
             made = compose(old, order, rows, fresh, place.kind, work)
         if path.exists():
             fresh.chmod(stat.S_IMODE(path.stat().st_mode))
-        durable(fresh)
+        sync(fresh)
         point("load.staged")
         after = identity(fresh)
         assert after is not None
@@ -193,7 +194,7 @@ def _publish(place: _Place, order: LoadOrder, rows: Relation, last: Marker | Non
         sidecar.write((*sidecar.committed(), entry))
         point("load.before_commit")
         fresh.replace(path)
-        durable(path.parent)
+        sync(path.parent)
     except BaseException:
         fresh.unlink(missing_ok=True)
         raise

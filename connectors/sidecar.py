@@ -5,10 +5,8 @@ file that stands there is the one that the entry describes, when a later entry b
 after the rename. So a crash at any instant leaves either both or neither.
 """
 
-import fcntl
 import json
 import os
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
@@ -17,11 +15,13 @@ from typing import Any
 
 from agent_etl.connectors.filekind import FileKind
 from agent_etl.connectors.folder import MARKER_FOLDER
+from agent_etl.engine.durable import sync
 from agent_etl.engine.errors import Busy, TargetError
+from agent_etl.engine.lease import held
 from agent_etl.engine.ports import Marker
 from agent_etl.engine.schema import Column
 
-__all__ = ["Entry", "Identity", "Sidecar", "durable", "identity", "recorded"]
+__all__ = ["Entry", "Identity", "Sidecar", "identity", "recorded"]
 
 Identity = tuple[int, int, int]
 """A file's size in bytes, its time of change in ns, its inode: what tells one state of a file from another."""
@@ -73,15 +73,6 @@ def identity(path: Path) -> Identity | None:
     return facts.st_size, facts.st_mtime_ns, facts.st_ino
 
 
-def durable(path: Path) -> None:
-    """Bring a file's bytes, or a folder's entries, to the disk. Raises: OSError."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 @dataclass(frozen=True, slots=True)
 class Sidecar:
     """The markers of one target file."""
@@ -123,7 +114,7 @@ class Sidecar:
             out.flush()
             os.fsync(out.fileno())
         draft.replace(self.path)
-        durable(self.path.parent)
+        sync(self.path.parent)
 
     def confirm(self, entry: Entry) -> None:
         """Note that the rename has happened, so that a later change of the file by others cannot undo the marker."""
@@ -147,14 +138,11 @@ class Sidecar:
 
     @contextmanager
     def _held(self, patience: float) -> Iterator[None]:
-        descriptor = os.open(self.path.with_suffix(".lock"), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o644)
-        try:
-            _lock(descriptor, self.file.name, patience)
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+        def refused(holder: str) -> Busy:
+            return Busy("Another process loads the file", target=self.file.name, holder=holder, hint="try again later")
+
+        with held(self.path.with_suffix(".lock"), refused, patience=patience, mode=0o644):
             yield
-        finally:
-            os.close(descriptor)
 
     def _entries(self) -> tuple[Entry, ...]:
         try:
@@ -185,17 +173,3 @@ def _entry(item: dict[str, Any]) -> Entry:
         delimiter=item["delimiter"],
         confirmed=item["confirmed"],
     )
-
-
-def _lock(descriptor: int, name: str, patience: float) -> None:
-    deadline = time.monotonic() + patience
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() < deadline:
-                time.sleep(0.05)
-                continue
-            holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip() or "unknown"
-            raise Busy("Another process loads the file", target=name, holder=holder, hint="try again later") from None
-        return

@@ -2,16 +2,16 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from agent_etl.engine.durable import sync
 from agent_etl.engine.errors import UsageError
 from agent_etl.engine.schema import Column
 
-__all__ = ["FORMAT", "Manifest", "Part", "file_part", "sync"]
+__all__ = ["FORMAT", "Manifest", "Part", "file_part"]
 
 FORMAT = 1
 """The version of the manifest's format that this code writes; it reads this one and older ones."""
@@ -93,12 +93,3 @@ def file_part(path: Path, rows: int) -> Part:
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     return Part(path.name, rows, path.stat().st_size, digest)
-
-
-def sync(path: Path) -> None:
-    """Bring a file's bytes, or a folder's names, to the disk. Raises: OSError. Side effects: fsync."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -17,9 +17,10 @@ from datetime import timedelta
 from pathlib import Path
 
 from agent_etl.engine.duck import Cursor, literal, quote, run
+from agent_etl.engine.durable import sync
 from agent_etl.engine.errors import AgentEtlError, Corrupt, DiskFull
 from agent_etl.engine.faults import point
-from agent_etl.engine.manifest import Manifest, Part, file_part, sync
+from agent_etl.engine.manifest import Manifest, Part, file_part
 from agent_etl.engine.ports import Relation
 from agent_etl.engine.schema import Column
 from agent_etl.engine.security.paths import private_folder

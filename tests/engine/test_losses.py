@@ -2,9 +2,8 @@
 
 from collections.abc import Iterator
 
-import duckdb
 import pytest
-from harness.measuring import MeasuringProber, catalogue
+from harness.measuring import MeasuringProber, catalogue, measuring
 
 from agent_etl.engine.bind import bind
 from agent_etl.engine.goal import Finding
@@ -27,10 +26,8 @@ JOIN = "SELECT o.id, c.name FROM {} o JOIN customers c ON c.id = o.customer_id"
 
 @pytest.fixture(scope="module")
 def prober() -> Iterator[MeasuringProber]:
-    connection = duckdb.connect()
-    connection.execute(DATA)
-    yield MeasuringProber(connection)
-    connection.close()
+    with measuring(DATA) as prober:
+        yield prober
 
 
 def notes(prober: MeasuringProber, *sqls: str, where: str | None = None) -> list[Finding]:

@@ -1,13 +1,14 @@
 """A prober over tables of one DuckDB: it measures what a run's prober measures, and counts what it was asked."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import duckdb
 
 from agent_etl.engine.ports import KeyFacts, Overlap, ValueFacts
 from agent_etl.engine.schema import Catalogue, Column, Table
 
-__all__ = ["MeasuringProber", "catalogue"]
+__all__ = ["MeasuringProber", "catalogue", "measuring"]
 
 
 class MeasuringProber:
@@ -46,6 +47,14 @@ class MeasuringProber:
         row = self.connection.execute(sql).fetchone()
         assert row is not None
         return row
+
+
+@contextmanager
+def measuring(script: str) -> Iterator[MeasuringProber]:
+    """A prober over the tables that the SQL script makes, closed after the block."""
+    with duckdb.connect() as connection:
+        connection.execute(script)
+        yield MeasuringProber(connection)
 
 
 def catalogue(prober: MeasuringProber) -> Catalogue:
