@@ -8,13 +8,13 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from harness.scanning import scanned
 
 from agent_etl.connectors import duckdb as connector
 from agent_etl.connectors.conformance_subject import Subject, pairs, query
 from agent_etl.connectors.duckdb import DuckdbConnection
 from agent_etl.engine import duck
 from agent_etl.engine.errors import Busy, NotFound, ReadError, TargetError
-from agent_etl.engine.ports import Relation
 
 HOLD = "import duckdb, sys; c = duckdb.connect({path!r}, read_only={ro}); print('held', flush=True); sys.stdin.read()"
 
@@ -53,15 +53,6 @@ def holder(path: Path, request: pytest.FixtureRequest) -> Iterator["subprocess.P
     process.communicate()
 
 
-def read(relation: Relation, connection: duckdb.DuckDBPyConnection | None = None) -> list[tuple[object, ...]]:
-    own = connection or duck.connect()
-    try:
-        with duck.attached(own, relation) as select:
-            return own.execute(select).fetchall()
-    finally:
-        own.close()
-
-
 def test_tables_views_and_keys_are_described(path: Path) -> None:
     """Tables, views, schemas, keys and types are told as they are."""
     source = DuckdbConnection("shop", path).source()
@@ -78,9 +69,9 @@ def test_tables_views_and_keys_are_described(path: Path) -> None:
 
 def test_odd_types_cross_unchanged(path: Path) -> None:
     """Huge integers, enums and nested values arrive with their own types."""
-    source = DuckdbConnection("shop", path).source()
-    assert read(source.scan("sales.orders", columns=["big", "lines"])) == [(2**100, [{"n": 1}, None])]
-    relation = source.scan("customers")
+    shop = DuckdbConnection("shop", path)
+    assert scanned(shop, "sales.orders", columns=["big", "lines"]) == [(2**100, [{"n": 1}, None])]
+    relation = shop.source().scan("customers")
     connection = duck.connect()
     with duck.attached(connection, relation) as select:
         assert connection.execute(f"SELECT typeof(mood) FROM ({select}) LIMIT 1").fetchall() == [("ENUM('sad', 'ok')",)]
@@ -92,7 +83,7 @@ def test_the_version_changes_with_the_bytes_alone(path: Path) -> None:
     connection = DuckdbConnection("shop", path)
     source = connection.source()
     before = source.version("customers")
-    read(source.scan("customers"))
+    scanned(connection, "customers")
     source.describe("sales.orders")
     assert source.version("customers") == before
     Subject(connection).load("words", "append", "one", pairs((1, "a")))
@@ -112,7 +103,7 @@ def test_a_file_of_another_process_is_busy(path: Path, holder: "subprocess.Popen
 @pytest.mark.parametrize("holder", [True], indirect=True)
 def test_readers_do_not_exclude_each_other(path: Path, holder: "subprocess.Popen[str]") -> None:
     """A file that another process only reads can be read here too."""
-    assert len(read(DuckdbConnection("shop", path).source().scan("customers"))) == 2
+    assert len(scanned(DuckdbConnection("shop", path), "customers")) == 2
 
 
 def test_one_file_can_be_read_and_loaded_at_once(path: Path) -> None:

@@ -7,14 +7,13 @@ from collections.abc import Callable
 from datetime import date, datetime, time
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import pytest
+from harness.scanning import scanned
 
 from agent_etl.connectors import sqlite as connector
 from agent_etl.connectors.conformance_subject import Subject, pairs, query
 from agent_etl.connectors.sqlite import SqliteConnection
-from agent_etl.engine import duck
 from agent_etl.engine.errors import Busy, NotFound, ReadError, TargetError, TargetSchemaMismatch
 from agent_etl.engine.schema import Table
 
@@ -36,17 +35,6 @@ def make(tmp_path: Path) -> Make:
     return made
 
 
-def read(connection: SqliteConnection, dataset: str, **more: Any) -> list[tuple[object, ...]]:
-    between = duck.connect()
-    try:
-        with duck.attached(between, connection.source().scan(dataset, **more)) as select:
-            return between.execute(select).fetchall()
-    except duck.Error as error:
-        raise duck.translate(error) from None
-    finally:
-        between.close()
-
-
 def types(table: Table) -> dict[str, str]:
     return {column.name: column.type for column in table.columns}
 
@@ -59,7 +47,7 @@ def test_no_type_is_guessed_from_the_first_rows(make: Make) -> None:
         "INSERT INTO t (i) SELECT NULL FROM g",
         "INSERT INTO t VALUES (7, 2, 'é', x'00ff', '{\"a\": 1}')",
     )
-    rows = read(connection, "t")
+    rows = scanned(connection, "t")
     assert len(rows) == 10_001
     assert rows[-1] == (7, 2.0, "é", b"\x00\xff", '{"a": 1}')
     assert types(connection.source().describe("t")) == {
@@ -91,7 +79,7 @@ def test_declared_types_are_kept_when_every_value_holds_them(make: Make) -> None
     }
     assert table.options["types"] == types(table)
     assert table.notes == ()
-    rows = read(connection, "t", columns=["d", "ts", "ti", "b", "m", "n"], options=table.options)
+    rows = scanned(connection, "t", columns=["d", "ts", "ti", "b", "m", "n"], options=table.options)
     assert rows == [
         (date(2024, 2, 29), datetime(2024, 1, 1, 10, 0, 0, 500000), time(23, 59, 59), True, Decimal("44.10"), 3.0),
         (None, datetime(2024, 1, 1), None, False, Decimal("5.00"), 2.5),
@@ -128,9 +116,9 @@ def test_values_decide_where_a_declaration_does_not_hold(make: Make, declared: s
     assert types(table) == {"v": found}
     mixed = found == "VARCHAR" or declared not in ("", "NUMERIC", "DATE")
     assert bool(table.notes) == mixed
-    texts = read(connection, "t", options={"types": {"v": "VARCHAR"}}) if found != "BLOB" else []
+    texts = scanned(connection, "t", options={"types": {"v": "VARCHAR"}}) if found != "BLOB" else []
     assert [type(row[0]) for row in texts] == [str] * len(texts)
-    assert len(read(connection, "t", options=table.options)) == values.count("(")
+    assert len(scanned(connection, "t", options=table.options)) == values.count("(")
 
 
 @pytest.mark.parametrize(
@@ -154,7 +142,7 @@ def test_a_stray_value_ends_the_read_by_name(make: Make, declared: str, bad: str
         f"INSERT INTO t (v) VALUES ({bad})",
     )
     with pytest.raises(ReadError) as caught:
-        read(connection, "t")
+        scanned(connection, "t")
     assert (caught.value.fields["column"], caught.value.fields["values"]) == ("v", 1)
     assert "n/a" not in str(caught.value)
 
@@ -162,14 +150,14 @@ def test_a_stray_value_ends_the_read_by_name(make: Make, declared: str, bad: str
 def test_a_stray_value_can_be_read_as_text(make: Make) -> None:
     """The hint of that error works: the column read as text gives every value."""
     connection = make("CREATE TABLE t (v INTEGER)", "INSERT INTO t VALUES (1), ('n/a'), (0.1)")
-    assert read(connection, "t", options={"types": {"v": "VARCHAR"}}) == [("1",), ("n/a",), ("0.1",)]
+    assert scanned(connection, "t", options={"types": {"v": "VARCHAR"}}) == [("1",), ("n/a",), ("0.1",)]
 
 
 def test_invalid_utf8_ends_the_read(make: Make) -> None:
     """Text that is not UTF-8 does not travel on."""
     connection = make("CREATE TABLE t (v TEXT)", "INSERT INTO t VALUES (CAST(x'ff41' AS TEXT))")
     with pytest.raises(ReadError):
-        read(connection, "t")
+        scanned(connection, "t")
 
 
 def test_decimals_of_many_digits_are_never_rounded_silently(make: Make) -> None:
@@ -191,15 +179,15 @@ def test_keys_and_views_are_described(make: Make) -> None:
     assert source.describe("a").unique == (("mail",),)
     assert source.describe("b").primary_key == ("y", "x")
     assert source.describe("b").foreign_keys[0].referred == ("id",)
-    assert read(connection, "a") == [(1, "m", 2)]
-    assert read(connection, "v") == [("m",)]
+    assert scanned(connection, "a") == [(1, "m", 2)]
+    assert scanned(connection, "v") == [("m",)]
 
 
 def test_the_version_changes_with_the_bytes_alone(make: Make) -> None:
     """Reading leaves the version; loading changes it."""
     connection = make("CREATE TABLE t (v INTEGER)", "INSERT INTO t VALUES (1)")
     before = connection.source().version("t")
-    read(connection, "t")
+    scanned(connection, "t")
     assert connection.source().version("t") == before
     Subject(connection).load("words", "append", "one", pairs((1, "a")))
     assert connection.source().version("t") != before
@@ -242,7 +230,7 @@ def test_a_table_made_by_others_takes_rows_by_its_declared_types(make: Make) -> 
     subject.load(
         "words", "append", "one", query("SELECT 7::BIGINT AS id, DATE '2024-01-02' AS word", "id BIGINT", "word DATE")
     )
-    assert read(connection, "words") == [(7, "2024-01-02", "x")]
+    assert scanned(connection, "words") == [(7, "2024-01-02", "x")]
     with pytest.raises(TargetSchemaMismatch) as caught:
         subject.load("words", "append", "two", query("SELECT 'a' AS id, 'b' AS word", "id VARCHAR", "word VARCHAR"))
     assert list(caught.value.fields["differing"]) == ["id"]
@@ -258,7 +246,7 @@ def test_a_constraint_refuses_without_telling_values(make: Make) -> None:
         Subject(connection).load("words", "append", "one", pairs((2, "other"), (3, "secret")))
     assert caught.value.fields["constraint"] == "UNIQUE"
     assert "secret" not in str(caught.value)
-    assert read(connection, "words") == [(1, "secret")]
+    assert scanned(connection, "words") == [(1, "secret")]
 
 
 def test_loaded_values_are_numbers_for_others(make: Make) -> None:

