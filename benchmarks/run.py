@@ -123,11 +123,11 @@ def _start(folder: Path, rounds: int) -> list[Line]:
 
 
 def _child(name: str, *arguments: str, cwd: Path) -> dict[str, float]:
-    """Run one job in a process of its own, in a clean home."""
+    """Run one job in a process of its own, in a clean home, with bytecode kept as an installation keeps it."""
     done = subprocess.run(
         [sys.executable, str(_REPO / "benchmarks" / "jobs.py"), name, *arguments],
         cwd=cwd,
-        env={key: value for key, value in os.environ.items() if not key.startswith("AGENT_ETL_")},
+        env=_environment(),
         stdout=subprocess.PIPE,
         text=True,
         check=True,
@@ -136,11 +136,21 @@ def _child(name: str, *arguments: str, cwd: Path) -> dict[str, float]:
     return result
 
 
+def _environment() -> dict[str, str]:
+    unwanted = "PYTHONDONTWRITEBYTECODE"
+    return {key: value for key, value in os.environ.items() if not key.startswith("AGENT_ETL_") and key != unwanted}
+
+
 def _wall(argument: str) -> float:
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()
         subprocess.run(
-            [str(_COMMAND), argument], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True
+            [str(_COMMAND), argument],
+            cwd=folder,
+            env=_environment(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            check=True,
         )
         return time.perf_counter() - began
 

@@ -81,9 +81,9 @@ def _fits(cell: str, value: str, kind: str) -> str:
         # Seventeen digits tell any two doubles apart, so a fraction of no more is read as the nearest one. Whole
         # numbers beyond 2^53 are not: they count or identify something.
         short = f"strlen({cell}) <= 15 OR (strlen({cell}) <= 18 AND contains({cell}, '.'))"
-        printed = f"strlen({cell}) > 18 AND {same}"
-        quick = f"isfinite({value}) AND {value} <> 0 AND ({short} OR ({printed}))"
-        return f"CASE WHEN {quick} THEN true ELSE {exact} END"
+        quick = f"isfinite({value}) AND {value} <> 0 AND"
+        printed = f"WHEN {quick} strlen({cell}) > 18 AND {same} THEN true"
+        return f"CASE WHEN {quick} ({short}) THEN true {printed} ELSE {exact} END"
     if head == "DECIMAL":
         precision, _, scale = kind.partition("(")[2].rstrip(")").partition(",")
         whole = int(precision or 18) - int(scale or (0 if precision else 3))
@@ -94,7 +94,7 @@ def _fits(cell: str, value: str, kind: str) -> str:
         return f"strlen({cell}) = 10 AND {value} IS NOT NULL"
     if head == "TIMESTAMP" and kind != _ZONED:
         exact = f"regexp_full_match({cell}, {literal(_STAMP)}) OR strlen({cell}) = 10"
-        return f"CASE WHEN strlen({cell}) = 19 THEN {cell}[17] = ':' ELSE {exact} END AND {value} IS NOT NULL"
+        return f"CASE WHEN {cell} LIKE '____-__-__ __:__:__' THEN true ELSE {exact} END AND {value} IS NOT NULL"
     if kind == _ZONED:
         exact = f"regexp_full_match({cell}, {literal(_STAMP + _ZONE)})"
         quick = f"strlen({cell}) = 20 AND {cell}[20] = 'Z' AND {cell}[11] <> ' '"
