@@ -1,5 +1,6 @@
 """Whether an aggregate counts what it should: each row once."""
 
+import re
 from collections.abc import Sequence
 from typing import Literal
 
@@ -22,6 +23,7 @@ _SAFE = (
 _SAFE_NAMES = {"arbitrary", "arg_max_null", "arg_min_null"}
 _LISTS = (exp.ArrayAgg, exp.GroupConcat)
 _LIST_NAMES = {"histogram", "json_group_array", "json_group_object"}
+_COUNT_WORDS = frozenset({"cnt", "count", "n", "no", "nr", "num", "number", "of", "total"})
 
 
 def judge(step: str, parts: Sequence[exp.Expr], frame: Frame, *, windows: bool) -> list[Finding]:
@@ -55,7 +57,7 @@ def _judge(step: str, node: exp.Expr, frame: Frame) -> list[Finding]:
         # count(*), sum(1): rows are counted, and each row is some base's only row unless all are repeated.
         if frame.shape.bases and all(base in repeated for base in frame.shape.bases):
             return [_rows(step, node, frame)]
-        return []
+        return _misnamed(step, node, frame)
     if not all(base in repeated for base in counted):
         return _averages(step, node, frame)
     base = min(counted, key=lambda item: item.label)
@@ -120,6 +122,31 @@ def _finding(severity: Severity, step: str, node: exp.Expr, base: Base, cause: C
         message = f"{call} may count each row of {base.label} several times: {key} is not known to be unique"
         hint = f"aggregate {cause.other} per {per} before the join, or keep one row per key"
     return Finding(severity, "fan_out", step, message, hint, "sql", tuple(evidence))
+
+
+def _misnamed(step: str, node: exp.Expr, frame: Frame) -> list[Finding]:
+    """An error when rows are counted under the name of a repeated base: `count(*) AS orders` after orders' payments."""
+    column = node.parent
+    while isinstance(column, exp.Filter | exp.Paren | exp.Cast):
+        column = column.parent
+    if not isinstance(column, exp.Alias):
+        return []
+    words = [word for word in _words(column.alias) if word not in _COUNT_WORDS]
+    named = [base for base in frame.shape.bases if any(words in (known, known[-1:]) for known in _names(base))]
+    if not named or any(base not in frame.shape.repeated for base in named):
+        return []
+    base = min(named, key=lambda item: item.label)
+    return [_finding("error", step, column, base, frame.shape.repeated[base])]
+
+
+def _names(base: Base) -> list[list[str]]:
+    """What a person may call the base's rows, as words: the step's name and the table's."""
+    return [words for name in (base.label, base.table.name if base.table else "") if (words := _words(name))]
+
+
+def _words(name: str) -> list[str]:
+    """The words of a name, plural and singular alike."""
+    return [word.removesuffix("s") for word in re.split(r"[\W_]+", name.lower()) if word]
 
 
 def _rows(step: str, node: exp.Expr, frame: Frame) -> Finding:
