@@ -56,6 +56,10 @@ def _unusable(step: Load, error: UsageError, workbench: Workbench) -> Finding:
     return Finding("error", "not_a_target", step.name, message, error.hint, "target")
 
 
+def _bare(name: str) -> str:
+    return name.rsplit(".", 1)[-1]
+
+
 @dataclass(frozen=True)
 class _Proof:
     """One load, the system that it goes to, and what is known about both."""
@@ -111,7 +115,11 @@ class _Proof:
             url = self.bench.connections[source].url
         except UsageError:
             return False
-        return url == self.connection.url and dataset.lower() == self.step.table.lower()
+        one, other = dataset.lower(), self.step.table.lower()
+        if "." not in one or "." not in other:
+            # `orders` may be `public.orders`: a schema that is not said is the default one.
+            one, other = (one, other) if self.known.dialect is None else (_bare(one), _bare(other))
+        return url == self.connection.url and one == other
 
     def _there(self) -> Table | None:
         return existing.by(self.bench.recorder)(self.bench.connections, self.step.target, self.step.table)

@@ -57,6 +57,12 @@ class Table:
         file = _FILE.fullmatch(last)
         return file.group(1) if file else last.rsplit(".", 1)[-1]
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the table may be called, in lower case: the dataset or bare name, also after the connection's name."""
+        own = (self.dataset.lower(), self.name.lower())
+        return (*own, *(f"{self.connection.lower()}.{name}" for name in own))
+
     def column(self, name: str) -> Column | None:
         """The column of exactly that name, else the only one that differs in case alone, else None."""
         for column in self.columns:
@@ -84,13 +90,8 @@ class Catalogue:
     written: Mapping[tuple[str, str], str] = field(default_factory=lambda: MappingProxyType({}))
 
     def named(self, name: str) -> tuple[Table, ...]:
-        """Every table whose dataset, `connection.dataset` or bare name equals `name`, ignoring case."""
-        wanted = name.lower()
-        return tuple(
-            table
-            for table in self.tables
-            if wanted in (table.dataset.lower(), f"{table.connection}.{table.dataset}".lower(), table.name.lower())
-        )
+        """Every table that `name` calls, ignoring case: see `Table.names`."""
+        return tuple(table for table in self.tables if name.lower() in table.names)
 
     def get(self, connection: str, dataset: str) -> Table | None:
         """The table of exactly that connection and dataset, or None."""

@@ -2,7 +2,7 @@
 
 from agent_etl.agents.rules.comparisons import emptiness
 from agent_etl.agents.rules.conditions import add_condition
-from agent_etl.agents.rules.expressions import Expr, build
+from agent_etl.agents.rules.expressions import Expr, Ref
 from agent_etl.agents.rules.intent import Edge, Source
 from agent_etl.agents.rules.lexicon import ARTICLES
 from agent_etl.agents.rules.reading import Reading
@@ -25,11 +25,36 @@ def read_anti(r: Reading, subject: Source | None = None) -> bool:
         return True
     if not r.cur.take(*_ABSENT):
         return False
+    definite = r.cur.low() == "the"
     found = missing(r)
-    if found is not None:
+    if found is None:
+        return apart(r, subject, start, keep=False)
+    column = found.refs()[0]
+    if r.cur.tokens[start].low == "without" and _column_goes(r, start, column, definite=definite):
+        r.intent.dropped.append((column, r.phrase))
+    else:
         add_condition(r, found)
-        return True
-    return apart(r, subject, start, keep=False)
+    return True
+
+
+def _column_goes(r: Reading, start: int, column: Ref, *, definite: bool) -> bool:
+    """`load x.csv without email`: the column goes, or only rows that lack it stay. Raises: Unclear until answered.
+
+    `customers without email` and `without an email` speak of rows, where some row lacks it.
+    """
+    before = r.cur.tokens[start - 1].kind if start else ""
+    facts = r.request.prober.values(r.table(column.source), column.column, 1)
+    if before == "word" and not definite and (facts.nulls or r.cur.tokens[start - 1].low not in ("and", "but")):
+        return False
+    if r.cur.tokens[start + 1].low in ("a", "an", "any"):
+        return False
+    answer = r.asking.choose(
+        "without",
+        r.cur.span(start),
+        f"{r.cur.quote(start)!r}: does the column go, or do only rows without a value stay?",
+        [("column", f"the column {column.column} is left out"), ("rows", f"only rows without {column.column} stay")],
+    )
+    return answer == "column"
 
 
 def _without_empty(r: Reading) -> bool:
@@ -59,7 +84,7 @@ def missing(r: Reading) -> Expr | None:
     if found is None or column or (entity is not None and end >= r.cur.at):
         r.cur.at = at
         return None
-    return build("({} IS NULL)", found, kind="boolean")
+    return emptiness(found, empty=True)
 
 
 def apart(r: Reading, subject: Source | None, start: int, *, keep: bool) -> bool:

@@ -39,23 +39,26 @@ def take_adjective(r: Reading) -> tuple[Source, Expr] | None:
 
 
 def opposite(r: Reading, condition: Expr, start: int, end: int | None = None) -> Expr:
-    """The rows that do not meet a condition on one column: what becomes of unknown values is asked where there are any.
+    """The rows that do not meet a condition: what becomes of unknown values is asked where there are any.
 
     Raises: Unclear.
     """
-    refs = condition.refs()
     tests_null = any(isinstance(part, str) and ("IS NULL" in part or "IS NOT NULL" in part) for part in condition.parts)
-    sole = refs[0] if len(refs) == 1 and not tests_null else None
-    nulls = r.request.prober.values(r.table(sole.source), sole.column, 1).nulls if sole is not None else 0
-    if sole is None or not nulls:
+    empty = [] if tests_null else [(ref, nulls) for ref in condition.refs() if (nulls := _nulls(r, ref))]
+    if not empty:
         return build("(NOT {})", condition, kind="boolean")
+    ref, nulls = empty[0]
     answer = r.asking.choose(
         "nulls",
         r.cur.span(start, end),
-        f"{r.label(sole)} is empty in {nulls} rows. Do they count as unlike the value?",
+        f"{r.label(ref)} is empty in {nulls} rows. Do they count as unlike the value?",
         [("keep", "rows without a value stay"), ("drop", "rows without a value go too")],
     )
     return build("({} IS NOT TRUE)" if answer == "keep" else "(NOT {})", condition, kind="boolean")
+
+
+def _nulls(r: Reading, ref: Ref) -> int:
+    return r.request.prober.values(r.table(ref.source), ref.column, 1).nulls
 
 
 def meaning(r: Reading, source: Source, word: str, at: int) -> Expr | None:

@@ -1,6 +1,11 @@
 """Columns chosen for rows: `columns a, b`, `save a and b to t`, `with a, b and c` or `(a, b)` after a destination."""
 
+from dataclasses import replace
+
+from agent_etl.agents.rules.comparisons import emptiness
+from agent_etl.agents.rules.conditions import add_condition
 from agent_etl.agents.rules.expressions import Ref
+from agent_etl.agents.rules.intent import Output
 from agent_etl.agents.rules.lexicon import ALL_VERBS, ARTICLES, BREAKS
 from agent_etl.agents.rules.names import stems
 from agent_etl.agents.rules.outputs import read_item
@@ -51,6 +56,8 @@ def read_choice(r: Reading) -> bool:
             raise r.unknown(start, "no column of that name is in scope", min(r.cur.at + 1, len(r.cur.tokens)))
     elif r.cur.take(*_OPENERS):
         found = _list(r) and (_ends(r) or _lands(r))
+        if found and r.cur.tokens[start].low == "with" and not _only_these(r, start, r.intent.outputs[known:]):
+            return True
     elif r.cur.take("i need", "i want", "we need", "we want", "i would like") or r.cur.take_any(_VERBS):
         r.cur.take("only", "just", "the columns", "columns")
         found = _list(r) and _lands(r)
@@ -63,14 +70,51 @@ def read_choice(r: Reading) -> bool:
     return True
 
 
+def _only_these(r: Reading, start: int, chosen: list[Output]) -> bool:
+    """`students with email`: the columns that the result shows, or values that its rows must have?
+
+    Asked where the words may mean either; a computed column may also be meant beside all others. False when the answer
+    is that other meaning, which is then taken. Raises: Unclear until it is answered.
+    """
+    if r.cur.tokens[start + 1].low in ("only", "just"):
+        return True
+    computed = [one for one in chosen if one.expression.sole is None]
+    gaps = all(_has_gaps(r, one.expression.sole) for one in chosen if one.expression.sole is not None)
+    if (len(chosen) > 1 and (computed or not gaps)) or any(one.derived for one in chosen):
+        return True
+    names = ", ".join(one.name for one in chosen)
+    other = ("added", f"all columns are shown, and {names}") if computed else ("rows", f"only rows that have {names}")
+    answer = r.asking.choose(
+        "with",
+        r.cur.span(start),
+        f"{r.cur.quote(start)!r}: is this all that the result shows?",
+        [("column", f"only {names} is shown"), other],
+    )
+    if answer == "column":
+        return True
+    del r.intent.outputs[-len(chosen) :]
+    if computed:
+        r.intent.outputs.extend(replace(one, derived=True) for one in chosen)
+    else:
+        for one in chosen:
+            add_condition(r, emptiness(one.expression, empty=False))
+    return False
+
+
+def _has_gaps(r: Reading, ref: Ref) -> bool:
+    return r.request.prober.values(r.table(ref.source), ref.column, 1).nulls > 0
+
+
 def _alone(r: Reading, start: int) -> bool:
     """`; a, b, c;`, `(a, b)`, `a only`: a list without a verb, after a stop."""
-    if not start or r.cur.tokens[start - 1].text not in _AFTER or _goes_on(r, start):
+    if not start or r.cur.tokens[start - 1].text not in _AFTER:
         return False
     first = len(r.intent.outputs)
     if not _list(r):
         return False
     only = r.cur.take("only")
+    if not only and _goes_on(r, start):
+        return False
     bracket = r.cur.tokens[start - 1].text == "(" and _after_target(r, start)
     several = len(r.intent.outputs) - first > 1
     return (only or several or bracket) and (_ends(r) or _lands(r))

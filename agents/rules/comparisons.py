@@ -25,6 +25,8 @@ _COMPARISONS: tuple[tuple[str, str], ...] = (
     ("is equal to", "="),
     ("equal to", "="),
     ("is no more than", "<="),
+    ("is not more than", "<="),
+    ("is not less than", ">="),
     ("no more than", "<="),
     ("not more than", "<="),
     ("no less than", ">="),
@@ -113,6 +115,9 @@ def tested(r: Reading, left: Expr, start: int) -> Expr | None:
         return null
     if r.cur.take("between", "is between", "are between", "from") and (ranged := _range(r, left)) is not None:
         return ranged
+    negated = _negated(r, left, start)
+    if negated is not None:
+        return negated
     listed = _list(r, left)
     if listed is not None:
         return listed
@@ -126,6 +131,23 @@ def tested(r: Reading, left: Expr, start: int) -> Expr | None:
         r.cur.take(*BE)
         sign = "="
     return _against(r, left, sign, start)
+
+
+def _negated(r: Reading, left: Expr, start: int) -> Expr | None:
+    """`is not between 1 and 5`, `is not over 50`, `is not before 2024`: the rows that fail the test."""
+    at = r.cur.at
+    r.cur.take(*BE)
+    if not r.cur.take("not") or r.cur.low() in ("more", "less"):
+        r.cur.at = at
+        return None
+    opened = r.cur.at
+    ranged = _range(r, left) if r.cur.take("between") else None
+    sign = _dated(r, left) or take_comparison(r) if ranged is None else None
+    inner = _against(r, left, sign, opened) if sign is not None else ranged
+    if inner is None:
+        r.cur.at = at
+        return None
+    return opposite(r, inner, start)
 
 
 def continued(r: Reading) -> Expr | None:
@@ -238,7 +260,7 @@ def _pattern(r: Reading, left: Expr, start: int) -> Expr | None:
                 raise r.unknown(start, "the text to look for is missing", r.cur.at)
             r.cur.next()
             inner = build(name + "({}, {})", left, text(token.text), kind="boolean")
-            return build("(NOT {})", inner, kind="boolean") if negative else inner
+            return opposite(r, inner, start) if negative else inner
     r.cur.at = before
     return None
 
@@ -283,6 +305,8 @@ def _in_unit(r: Reading, left: Expr, right: Expr, start: int) -> Expr:
 
 def _periods(r: Reading, left: Expr, sign: str, first: Period) -> Expr:
     """`in 2022 or 2023`: any of several periods."""
+    if sign == "<>":
+        return opposite(r, placed(left, "=", first), r.cur.at - 1)
     found = placed(left, sign, first)
     while sign == "=":
         before = r.cur.at
@@ -340,11 +364,7 @@ def unlike(r: Reading, left: Expr, right: Expr | list[Expr], start: int) -> Expr
     inner = build("{} IN (" + ", ".join("{}" for _ in values) + ")", left, *values, kind="boolean")
     if len(values) == 1:
         inner = build("{} = {}", left, values[0], kind="boolean")
-    return (
-        opposite(r, build("({})", inner, kind="boolean"), start)
-        if left.sole is not None
-        else build("(NOT ({}))", inner, kind="boolean")
-    )
+    return opposite(r, build("({})", inner, kind="boolean"), start)
 
 
 def _condition_follows(r: Reading) -> bool:

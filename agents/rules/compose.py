@@ -5,7 +5,8 @@ from dataclasses import replace
 
 from agent_etl.agents.rules.aggregates import aggregate
 from agent_etl.agents.rules.contradictions import refuse_contradictions
-from agent_etl.agents.rules.destination import Destination, keyed, settle_target
+from agent_etl.agents.rules.destination import Destination, adopt_columns, keyed, settle_target
+from agent_etl.agents.rules.disguises import refuse_disguised_order
 from agent_etl.agents.rules.duplicates import decided
 from agent_etl.agents.rules.expressions import Ref, column, identifier
 from agent_etl.agents.rules.intent import Dedupe, Edge, Filter, GroupKey, Source
@@ -28,6 +29,7 @@ def compose(r: Reading, clauses: tuple[tuple[int, int], ...]) -> Plan:
         raise r.asking.refuse((0, len(r.cur.goal)), "no table or file in scope is named as a source")
     _dropped_then_used(r)
     refuse_contradictions(r, clauses)
+    refuse_disguised_order(r, clauses)
     _by_reference(r)
     involved = _involved(r)
     links = Links(r)
@@ -37,6 +39,7 @@ def compose(r: Reading, clauses: tuple[tuple[int, int], ...]) -> Plan:
     streams = Streams(r, involved)
     _deduplicate(r, links, streams)
     destination = settle_target(r)
+    adopt_columns(r, destination)
     result = aggregate(r, links, streams, involved) if r.intent.grouped else plain_rows(r, links, streams, involved)
     names = result.names if isinstance(result, Statement) else [one.name for one in involved[0].table.columns]
     return _plan(r, clauses, streams, result, keyed(r, destination, tuple(names)))

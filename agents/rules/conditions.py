@@ -53,7 +53,7 @@ def _single(r: Reading) -> Expr | None:
     if r.cur.take("not"):
         inner = _single(r)
         if inner is not None:
-            return build("(NOT {})", inner, kind="boolean")
+            return opposite(r, inner, start)
     elif r.cur.take("("):
         inner = take_condition(r)
         if inner is not None and r.cur.take(")"):
@@ -159,7 +159,7 @@ def _compared(r: Reading) -> Expr | None:
     if left is None:
         return take_dated(r)
     if left.kind == "boolean":
-        return _boolean(r, left)
+        return _boolean(r, left, start)
     return tested(r, left, start)
 
 
@@ -182,13 +182,17 @@ def take_dated(r: Reading) -> Expr | None:
     return None
 
 
-def _boolean(r: Reading, left: Expr) -> Expr:
-    if r.cur.take(
-        *(f"{be} not true" for be in BE), "is false", "are false", "= false", "false", "= no", "= 0", "is no"
-    ):
-        return build("({} = false)", left, kind="boolean")
+def _boolean(r: Reading, left: Expr, start: int) -> Expr:
+    marked = build("({} = true)", left, kind="boolean")
+    unmarked = build("({} = false)", left, kind="boolean")
+    if r.cur.take(*(f"{be} not true" for be in BE), "!= true", "!= 1"):
+        return opposite(r, marked, start)
+    if r.cur.take(*(f"{be} not false" for be in BE), "!= false", "!= 0"):
+        return opposite(r, unmarked, start)
+    if r.cur.take("is false", "are false", "= false", "false", "= no", "= 0", "is no"):
+        return unmarked
     r.cur.take("is true", "are true", "= true", "= yes", "= 1", "is set")
-    return build("({} = true)", left, kind="boolean")
+    return marked
 
 
 def add_condition(r: Reading, condition: Expr) -> None:

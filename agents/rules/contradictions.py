@@ -1,4 +1,4 @@
-"""Conditions that no row can meet: two equalities, or bounds that exclude each other, on one column."""
+"""What cannot be met: conditions on one column that exclude each other, one order in two directions."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -37,7 +37,10 @@ class _Room:
 
 
 def refuse_contradictions(r: Reading, clauses: Sequence[tuple[int, int]]) -> None:
-    """Refuse conditions that exclude each other, quoting the clause of the last one. Raises: Unclear."""
+    """Refuse conditions and orders that exclude each other, quoting the clause of the last one. Raises: Unclear."""
+    for at, sort in enumerate(r.intent.sorts):
+        if any(one.expression == sort.expression and one.descending != sort.descending for one in r.intent.sorts[:at]):
+            raise r.asking.refuse(clauses[sort.phrase], "this sorts by one column both up and down")
     rooms: dict[str, _Room] = defaultdict(_Room)
     limits: list[Filter | Having] = [*r.intent.filters, *r.intent.havings]
     for one in limits:

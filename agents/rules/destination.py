@@ -4,12 +4,13 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Literal, cast
 
-from agent_etl.agents.rules.intent import TargetSpec
+from agent_etl.agents.rules.expressions import kind_of
+from agent_etl.agents.rules.intent import Output, TargetSpec
 from agent_etl.agents.rules.names import slug, stems
 from agent_etl.agents.rules.reading import Reading
-from agent_etl.engine.schema import Table
+from agent_etl.engine.schema import Column, Table
 
-__all__ = ["Destination", "derived_name", "existing", "keyed", "settle_target"]
+__all__ = ["Destination", "adopt_columns", "derived_name", "existing", "keyed", "settle_target"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +48,8 @@ def _not_a_source(r: Reading, spec: TargetSpec, found: Destination) -> None:
     """Writing over what is read must be said, by `replace` or `overwrite`. Raises: Unclear."""
     for source in r.sources:
         same = source.table.connection == found.connection
-        name = source.table.dataset if spec.file else source.table.name
-        if same and name.lower() == found.table.lower() and spec.mode != "replace":
+        names = (source.table.dataset.lower(),) if spec.file else source.table.names
+        if same and found.table.lower() in names and spec.mode != "replace":
             raise r.asking.refuse(spec.span, "this is one of the sources; say `replace` if it is to be overwritten")
 
 
@@ -67,11 +68,12 @@ def _single(r: Reading) -> TargetSpec:
     modes = [spec.mode for spec in specs if spec.mode is not None]
     formats = [spec.format for spec in specs if spec.format is not None]
     keys = next((spec.key_words for spec in specs if spec.key_words), ())
-    if len(set(modes)) > 1 and best.mode is None:
-        best = replace(best, mode=modes[-1])
+    plain = list(dict.fromkeys(spec.mode for spec in specs if spec.explicit and spec.mode is not None))
+    if len(plain) > 1:
+        raise r.asking.refuse(specs[-1].span, f"the goal says both {plain[0]} and {plain[1]}; say one of them")
     return replace(
         best,
-        mode=best.mode or (modes[0] if modes else None),
+        mode=plain[0] if plain else best.mode or (modes[0] if modes else None),
         format=best.format or (formats[0] if formats else None),
         file=best.file or any(spec.file for spec in specs),
         key_words=keys,
@@ -82,7 +84,7 @@ def _mode(r: Reading, spec: TargetSpec, found: Destination) -> Literal["append",
     if spec.mode == "append" and spec.file and r.cur.goal[slice(*spec.span)].lower().find("append") < 0:
         # "load … to out.parquet": a file is written whole.
         return "replace"
-    if spec.mode is not None:
+    if spec.mode is not None and (spec.explicit or not r.intent.grouped):
         return spec.mode
     if spec.file or existing(r, found.connection, found.table) is None:
         return "replace"
@@ -129,6 +131,34 @@ def existing(r: Reading, connection: str, name: str) -> Table | None:
         if table.connection == connection and name.lower() in (table.dataset.lower(), table.name.lower()):
             return table
     return None
+
+
+def adopt_columns(r: Reading, found: Destination) -> None:
+    """A total that the goal does not name goes to a column of the table that is there, or to a new one: asked.
+
+    Without the question `sum hours` would leave the table's own `hours` as they were. Raises: Unclear.
+    """
+    table = None if found.file else existing(r, found.connection, found.table)
+    if table is None or r.intent.layout or not r.intent.targets:
+        return
+    taken = {one.name.lower() for one in r.intent.outputs} | {one.name.lower() for one in r.intent.groups}
+    for at, one in enumerate(r.intent.outputs):
+        if one.named or not one.expression.measures() or table.column(one.name) is not None:
+            continue
+        free = [other.name for other in table.columns if other.name.lower() not in taken and _holds(one, other)]
+        if not free:
+            continue
+        text = f"{table.name} has no column {one.name}. Which of its columns gets {' '.join(one.words)}?"
+        options = [*((name, name) for name in free), ("new", f"none: a column {one.name} is added")]
+        answer = r.asking.choose(f"place-{one.name}", r.intent.targets[-1].span, text, options)
+        name = one.name if answer == "new" else answer
+        r.intent.outputs[at] = replace(one, name=name, named=True)
+        taken.add(name.lower())
+
+
+def _holds(output: Output, place: Column) -> bool:
+    kinds = {output.expression.kind, kind_of(place.type)}
+    return len(kinds) == 1 or kinds <= {"integer", "number"}
 
 
 def derived_name(r: Reading) -> str:

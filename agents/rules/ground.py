@@ -74,10 +74,8 @@ def _score(words: Sequence[str], source: Source, found: Column, *, owned: bool) 
 
 def _dotted(raw: str, source: Source, found: Column) -> float:
     table, name = raw.rsplit(".", 1)
-    names = (source.alias.lower(), source.table.name.lower(), source.table.dataset.lower())
-    full = f"{source.table.connection}.{source.table.dataset}".lower()
     alike = stems(table) == stems(source.table.name) or entity_words(table) == entity_words(source.table.name)
-    if table not in names and table != full and not alike:
+    if table not in (source.alias.lower(), *source.table.names) and not alike:
         return 0.0
     if name == found.name.lower():
         return 1.0
@@ -150,7 +148,7 @@ def close(one: str, other: str) -> bool:
 def entity_score(words: Sequence[str], table: Table) -> float:
     """How well the words name one row of the table."""
     raw = " ".join(words).lower()
-    if raw in (table.name.lower(), table.dataset.lower(), f"{table.connection}.{table.dataset}".lower()):
+    if raw in table.names:
         return 1.0
     wanted, entity = stems(raw), entity_words(table.name)
     if not wanted:

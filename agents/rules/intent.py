@@ -153,7 +153,7 @@ class CheckRule:
 
 @dataclass(frozen=True, slots=True)
 class TargetSpec:
-    """Where the result goes. `mode` None: the goal does not say."""
+    """Where the result goes. `mode` None: the goal does not say. `explicit`: a word for the mode itself says it."""
 
     connection: str | None
     table: str | None
@@ -163,6 +163,7 @@ class TargetSpec:
     key_words: tuple[tuple[str, tuple[int, int]], ...] = ()
     format: Literal["csv", "tsv", "jsonl", "parquet"] | None = None
     file: bool = False
+    explicit: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ _GOVERNS |= {"relates", "compared", "prior", "due", "next", "relative", "similar
 _GOVERNS |= {"joined", "matched", "linked", "mapped", "limited", "restricted", "renamed", "attached", "corresponds"}
 _NOUNS = frozenset({"target", "table", "result", "output", "destination"})
 _STOPS = frozenset({",", ";", ".", ":", ")", "?", "!", "-"})
+_CLAUSE_ENDS = frozenset({",", ";", "."})
 _ENDS = frozenset({"", ".", ";", ",", ")", "!", "?", "-", "sorted", "ordered", "order", "sort"})
 _ENDS |= {"by", "as", "in", "with", ":", "and", "then", "on", "using", "key", "keyed"}
 
@@ -42,6 +43,9 @@ def find_targets(r: Reading) -> None:
     for at, token in enumerate(tokens):
         if token.kind == "op" and token.low == "->" and _arrow(tokens, at):
             r.target_starts[at + 1] = "->"
+        if token.text in _CLAUSE_ENDS and verb in _NOT_INTO:
+            # `cast a to integer, max a per b, into c`: the verb governs no further than its clause.
+            verb = ""
         if token.kind != "word":
             continue
         word = _says(r, at, verb)

@@ -83,8 +83,6 @@ def placed(left: Expr, sign: str, period: Period) -> Expr:
         return build(f"({{}} {sign} TIMESTAMP '{period.moment}')", left, kind="boolean")
     if sign == "=":
         return during(left, period)
-    if sign == "<>":
-        return build("({} IS NOT TRUE)", during(left, period), kind="boolean")
     edge = {">": period.end, ">=": period.start, "<": period.start, "<=": period.end}[sign]
     shown = {">": ">=", ">=": ">=", "<": "<", "<=": "<"}[sign]
     return build(f"({{}} {shown} DATE '{edge.isoformat()}')", left, kind="boolean")

@@ -5,7 +5,7 @@ from typing import cast
 
 from agent_etl.agents.rules.adjectives import take_adjective
 from agent_etl.agents.rules.expressions import Expr, Kind, MeasureRef, Ref
-from agent_etl.agents.rules.ground import columns, key_of
+from agent_etl.agents.rules.ground import columns, entities, key_of
 from agent_etl.agents.rules.intent import Func, Measure
 from agent_etl.agents.rules.lexicon import (
     AGGREGATES,
@@ -339,6 +339,12 @@ def _quantity(r: Reading, start: int) -> list[tuple[Expr, tuple[str, ...]]]:
                 require(r, defined, NUMERIC, start, "a sum")
                 return [(_aggregate(r, "sum", defined, start), tuple(words[:size]))]
             r.cur.at = at
+            if any(score >= 0.96 for score, _ in entities(words[:size], r.sources)):
+                # A table of that name: `sales without a note` are its rows, and `sales per shop` may count them.
+                if r.cur.low(size) not in ("per", "by", "for"):
+                    return []
+                r.cur.at += size
+                raise r.unknown(start, "counted, or added up? write `number of …`, or `total` and the column")
             inner = r.take_column(want=NUMERIC)
             if inner is None and size == 1:
                 r.cur.next()

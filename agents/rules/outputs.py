@@ -42,6 +42,9 @@ def read_outputs(r: Reading) -> bool:
         _list(r, adds=bool(adds), verb=True)
         return True
     found = _list(r, adds=bool(adds), verb=verb)
+    if found and strict:
+        # `keep a and b only`
+        r.cur.take("only")
     if not found:
         if said and strict:
             raise r.unknown(start, "no column of that name is in scope", min(r.cur.at + 1, len(r.cur.tokens)))

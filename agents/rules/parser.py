@@ -153,7 +153,7 @@ def _one(r: Reading, start: int) -> None:
         r.asking.refuse(r.cur.span(start), reason)
         return
     for production in _PRODUCTIONS:
-        saved = r.intent.saved()
+        saved, sources = r.intent.saved(), list(r.sources)
         try:
             if production(r):
                 return
@@ -162,6 +162,7 @@ def _one(r: Reading, start: int) -> None:
             return
         r.cur.at = start
         r.intent.restore(saved)
+        r.intent.sources[:] = sources
     r.cur.at = _boundary(r, start)
     r.asking.refuse(r.cur.span(start), "these words name nothing that is in scope and nothing that can be done")
 

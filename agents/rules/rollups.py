@@ -86,13 +86,23 @@ def _present(r: Reading, links: Links, streams: Streams, parent: Source, childre
         seen = edge if edge.right == other else edge.turned()
         if seen.left not in links.reach(parent.alias):
             raise r.asking.refuse(links.span_of(r.intent.source(other)), "nothing of this table is used in the totals")
-        missing = links.overlap(seen).left_unmatched
-        if edge.how == "left" or not missing or keep_or_drop(r, links, seen, missing) == "LEFT JOIN":
-            streams.step(other)
+        if not links.to_one(seen, seen.right) and not links.to_one(seen, seen.left):
+            reason = f"several rows on both sides share {links.describe(*_sides(r, seen), seen.pairs)}; how often a row"
+            raise r.asking.refuse(links.span_of(r.intent.source(other)), f"{reason} counts is not said")
+        missing = links.overlap(seen).left_unmatched if edge.how is None else 0
+        if edge.how == "left" or (
+            edge.how is None and (not missing or keep_or_drop(r, links, seen, missing) == "LEFT JOIN")
+        ):
+            # Every row stays, and counts once however many partners it has: the other table is not needed.
+            streams.leave(other)
             continue
         on = " AND ".join(f"{streams.full(Ref(other, b))} = {streams.full(Ref(seen.left, a))}" for a, b in seen.pairs)
         conditions.append(f"EXISTS (SELECT 1 FROM {identifier(streams.step(other))} WHERE {on})")
     return conditions
+
+
+def _sides(r: Reading, edge: Edge) -> tuple[Source, Source]:
+    return r.intent.source(edge.left), r.intent.source(edge.right)
 
 
 def _parent(r: Reading, links: Links, homes: list[str], involved: list[Source]) -> Source:
@@ -107,9 +117,11 @@ def _parent(r: Reading, links: Links, homes: list[str], involved: list[Source]) 
         reached = links.reach(source.alias)
         if keys <= reached and all(source.alias in links.reach(home) for home in homes):
             return source
-    raise r.asking.refuse(
-        (0, len(r.cur.goal)), "the totals are over tables that multiply each other's rows; ask for them one by one"
-    )
+    reason = "the totals are over tables that multiply each other's rows; ask for them one by one"
+    if len(set(homes)) == 1:
+        name = r.table(homes[0]).name
+        reason = f"the joins give rows of {name} several partners; how often such a row counts in a total is not said"
+    raise r.asking.refuse((0, len(r.cur.goal)), reason)
 
 
 def _one_row_each(r: Reading, parent: Source) -> bool:

@@ -210,12 +210,22 @@ def _everything(
             change = replaced.get(ref)
             plain = Output(found.name, column(source.alias, found.name, found.type), source.phrase)
             item = plain if change is None else change
-            if any(one.name.lower() == item.name.lower() for one in items):
+            if (twin := next((one for one in items if one.name.lower() == item.name.lower()), None)) is not None:
+                if _renamed(item) or _renamed(twin):
+                    raise r.asking.refuse(
+                        links.span_of(base),
+                        f"two columns of the result would be called {item.name}; drop or rename one",
+                    )
                 name = slug(" ".join([*entity_words(source.table.name), item.name]), [one.name for one in items])
                 r.asking.note(f"{r.label(ref)} is called {name} in the result.")
                 item = replace(item, name=name)
             items.append(item)
     return items
+
+
+def _renamed(item: Output) -> bool:
+    """The goal itself gives the column its name."""
+    return item.replaces is not None and item.name != item.replaces.column
 
 
 def _unlike(r: Reading, items: list[Output]) -> list[Output]:

@@ -78,6 +78,7 @@ def read_rename(r: Reading) -> bool:
     if not r.cur.take("rename", "renaming", "call"):
         return False
     r.cur.skip(ARTICLES | {"column", "columns"})
+    renamed: list[Output] = []
     while True:
         found = r.take_column()
         if found is None or found.sole is None or not r.cur.take("to", "as", "into", "->"):
@@ -85,9 +86,11 @@ def read_rename(r: Reading) -> bool:
         token = r.cur.next() if not r.cur.done else None
         if token is None or token.kind not in ("word", "string"):
             raise r.unknown(start, "the new name is missing")
-        r.intent.outputs.append(_replacing(r, found.sole, token.text, found))
+        # Kept apart until the clause ends: `rename a to b and b to a` speaks of the columns as they were.
+        renamed.append(_replacing(r, found.sole, token.text, found))
         at = r.cur.at
         if not r.cur.take(", and", "and", ","):
+            r.intent.outputs.extend(renamed)
             return True
         probe = r.cur.at
         try:
@@ -96,6 +99,7 @@ def read_rename(r: Reading) -> bool:
             again = False
         r.cur.at = probe if again else at
         if not again:
+            r.intent.outputs.extend(renamed)
             return True
 
 

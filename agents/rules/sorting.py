@@ -78,7 +78,9 @@ def _another(r: Reading) -> bool:
         return False
     r.cur.skip({"by", "then"})
     probe = r.cur.at
-    if probe in r.target_starts or r.cur.kind() not in ("word", "string") or _sortable(r) is None:
+    named = probe not in r.target_starts and r.cur.kind() in ("word", "string") and _sortable(r) is not None
+    # `sorted by a, b only` shows b.
+    if not named or r.cur.low() == "only":
         r.cur.at = at
         return False
     r.cur.at = probe

@@ -81,12 +81,20 @@ def tables_named(r: Reading, words: list[str], place: str | None = None, least: 
         if place is not None and not same_place(r, table.connection, place):
             continue
         score = entity_score(words, table)
+        if score < 1.0 and _written_here(r, table):
+            # `total amount … into totals`: what the goal writes is read only where it says just that name.
+            continue
         if len(words) == 1 and _same_file(words[0], table):
             score = 1.0
         if score >= max(least, WEAK):
             scored.append((score, table))
     best = max((score for score, _ in scored), default=0.0)
     return [table for score, table in scored if score >= best - 0.001]
+
+
+def _written_here(r: Reading, table: Table) -> bool:
+    names = {r.cur.tokens[at].low for at in r.target_starts if at < len(r.cur.tokens)}
+    return table.connection == r.request.catalogue.default_target and table.name.lower() in names
 
 
 def _same_file(text: str, table: Table) -> bool:

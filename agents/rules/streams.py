@@ -24,6 +24,10 @@ class Streams:
         self._used.setdefault(alias, set())
         return self._steps[alias]
 
+    def leave(self, alias: str) -> None:
+        """The source is not read."""
+        self._used.pop(alias, None)
+
     def add(self, name: str, sql: str, why: tuple[int, ...]) -> str:
         """A new transform; gives its name, made unlike every other."""
         taken = [*self._steps, *(one for one, _, _ in self.made)]

@@ -42,6 +42,11 @@ _WRITES = (
     | APPEND_VERBS
     | {"load", "copy", "move", "transfer", "sync", "go", "goes"}
 )
+_MODES: tuple[tuple[Mode, frozenset[str]], ...] = (
+    ("merge", MERGE_VERBS),
+    ("replace", REPLACE_VERBS),
+    ("append", APPEND_VERBS),
+)
 _NAMED = tuple(f"{verb} the {noun}" for verb in ("call", "name") for noun in ("result", "table", "output", "target"))
 _NAMED += ("target table", "target file", "target", "table", "output table", "destination", "result table")
 
@@ -73,30 +78,33 @@ def read_target(r: Reading) -> bool:
     if r.cur.at not in r.target_starts:
         r.cur.at = start
         return False
-    spec = _destination(r, start, _mode(r, verbs, start))
+    mode, explicit = _mode(r, verbs, start)
+    spec = _destination(r, start, mode)
     if spec is None:
         r.cur.at = start
         return False
+    spec = replace(spec, explicit=explicit)
     r.intent.targets.append(_tail(r, replace(spec, key_words=early), start))
     return True
 
 
-def _mode(r: Reading, verbs: list[str], start: int) -> Mode | None:
-    """The mode that the verb states; a bare `into` takes the verb that governs it."""
+def _mode(r: Reading, verbs: list[str], start: int) -> tuple[Mode | None, bool]:
+    """The mode that the verb states, and whether it is a word for the mode; a bare `into` takes the verb before it.
+
+    Raises: Unclear for two modes at once.
+    """
     if not verbs:
         # The nearest verb: `load a into b` adds, `load a and sum b into c` makes a table.
         said = [token.low for token in r.cur.tokens[:start] if token.low in _WRITES | ALL_VERBS]
         # `append a, sort it by b, into c`: nothing but the first verb says how.
         stated = [verb for verb in said if verb in APPEND_VERBS | {"upsert", "upserting"} and not r.intent.targets]
         verbs = said[-1:] + stated[-1:]
-    for verb in verbs:
-        if verb in MERGE_VERBS:
-            return "merge"
-        if verb in REPLACE_VERBS:
-            return "replace"
-        if verb in APPEND_VERBS or verb in ("load", "ingest", "import"):
-            return "append"
-    return None
+    modes = list(dict.fromkeys(mode for verb in verbs for mode, words in _MODES if verb in words))
+    if len(modes) > 1:
+        raise r.unknown(start, f"this says both {modes[0]} and {modes[1]}")
+    if modes:
+        return modes[0], True
+    return ("append" if any(verb in ("load", "ingest", "import") for verb in verbs) else None), False
 
 
 def _destination(r: Reading, start: int, mode: Mode | None) -> TargetSpec | None:
@@ -252,7 +260,7 @@ def _tail(r: Reading, spec: TargetSpec, start: int) -> TargetSpec:
             said = {token.low for token in r.cur.tokens[start:at]} & (APPEND_VERBS | MERGE_VERBS | REPLACE_VERBS)
             if said and spec.mode not in (None, stated):
                 raise r.unknown(start, f"this says both {spec.mode} and {stated}")
-            spec = replace(spec, mode=stated)
+            spec = replace(spec, mode=stated, explicit=True)
             continue
         r.cur.at = at
         if spec.mode == "merge" and not spec.key_words:

@@ -157,12 +157,27 @@ def test_empty_groups_keep_zeros(shop: World) -> None:
 
 def test_existing_target_without_a_mode(shop: World) -> None:
     """Writing to a table that is there already asks whether rows are replaced or added."""
-    shop.add("summary", "SELECT 1 AS x", connection="warehouse", kind="duckdb")
+    shop.add("summary", "SELECT 'x' AS status, 1 AS count_orders", connection="warehouse", kind="duckdb")
     draft = shop.plan("Count orders per status in orders.csv and write it to summary")
     assert [one.id.split("-")[0] for one in draft.questions] == ["mode"]
     answered = shop.answered("Count orders per status in orders.csv and write it to summary", "append")
     assert answered.plan is not None
     assert answered.plan.loads[0].mode == "append"
+
+
+def test_a_total_without_a_place(shop: World) -> None:
+    """A total that the goal does not name never leaves a column of the target as it was without asking."""
+    shop.add("summary", "SELECT 'x' AS status, 1 AS orders, 'y' AS note", connection="warehouse", kind="duckdb")
+    goal = "Count orders per status in orders.csv and append it to summary"
+    draft = shop.plan(goal)
+    assert [[option.value for option in one.options] for one in draft.questions] == [["orders", "new"]]
+    for answer, name in (("orders", "orders"), ("new", "count_orders")):
+        answered = shop.answered(goal, answer)
+        assert answered.plan is not None
+        shop.run(answered.plan)
+        assert shop.columns == ["status", name]
+    named = shop.plan("Count orders per status in orders.csv as orders and append it to summary")
+    assert named.plan is not None
 
 
 def test_missing_file_is_refused(shop: World) -> None:

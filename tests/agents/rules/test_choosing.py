@@ -51,6 +51,32 @@ def test_unknown_columns(shop: World, goal: str, word: str) -> None:
     assert any(word in item.quote for item in (*draft.questions, *draft.refusals))
 
 
+EITHER = [
+    ("customers with email", "column", "SELECT email FROM {customers}"),
+    ("customers with email", "rows", "SELECT * FROM {customers} WHERE email IS NOT NULL"),
+    ("Load products.parquet with cost minus 10 % as reduced", "column", "SELECT cost * 0.9 FROM {products}"),
+    ("Load products.parquet with cost minus 10 % as reduced", "added", "SELECT *, cost * 0.9 FROM {products}"),
+    ("Load orders.csv without status", "column", "SELECT * EXCLUDE (status) FROM {orders}"),
+    ("Load orders.csv without status", "rows", "SELECT * FROM {orders} WHERE status IS NULL"),
+    ("Load orders.csv, without the status, into few", "column", "SELECT * EXCLUDE (status) FROM {orders}"),
+]
+
+
+@pytest.mark.parametrize(("goal", "answer", "sql"), EITHER)
+def test_with_and_without_one_column(shop: World, goal: str, answer: str, sql: str) -> None:
+    """One column after `with` or `without` is shown or left out, or its values choose rows: asked, and followed."""
+    assert len(shop.plan(goal).questions) == 1
+    draft = shop.answered(goal, answer)
+    assert draft.plan is not None, draft.refusals
+    assert sorted(shop.run(draft.plan), key=repr) == sorted(shop.rows(sql), key=repr)
+
+
+def test_things_without_a_value(shop: World) -> None:
+    """`customers without email` and `without an email` are rows."""
+    for goal in ("customers without email", "customers without an email"):
+        shop.agrees(goal, "SELECT * FROM {customers} WHERE email IS NULL")
+
+
 def test_rows_without_a_value(shop: World) -> None:
     """`without the status` is not taken for a column that goes where rows lack a status."""
     draft = shop.plan("Load orders.csv, without the status, into few")

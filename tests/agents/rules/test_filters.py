@@ -15,11 +15,11 @@ def club() -> Iterator[World]:
     world.add(
         "bookings.csv",
         """SELECT * FROM (VALUES
-          (1, 'web', true, DATE '2024-01-05', NULL::DATE, 90, 2, NULL), (2, 'desk', false, DATE '2024-02-05',
-          DATE '2024-02-09', 150, 1, 'late'), (3, 'web', true, DATE '2023-12-31', DATE '2024-01-02', 30, 4, 'Late'),
-          (4, 'phone', false, DATE '2024-02-29', NULL, 240, 3, 'vip'), (4, 'phone', false, DATE '2024-02-29', NULL, 240,
-          3, 'vip')
-        ) t(booking_no, channel, paid, booked_on, cancelled_on, minutes, seats, remark)""",
+          (1, 'web', true, DATE '2024-01-05', NULL::DATE, 90, 2, NULL, true, 2.5), (2, 'desk', false, DATE '2024-02-05',
+          DATE '2024-02-09', 150, 1, 'late', NULL, NULL), (3, 'web', true, DATE '2023-12-31', DATE '2024-01-02', 30, 4,
+          'Late', false, 5), (4, 'phone', false, DATE '2024-02-29', NULL, 240, 3, 'vip', true, 1), (4, 'phone', false,
+          DATE '2024-02-29', NULL, 240, 3, 'vip', true, 1)
+        ) t(booking_no, channel, paid, booked_on, cancelled_on, minutes, seats, remark, starred, rating)""",
     )
     world.add(
         "marks.csv",
@@ -54,6 +54,11 @@ KEPT = [
     ("bookings where channel is either web or desk", "channel IN ('web', 'desk')"),
     ("bookings where remark = 'late'", "remark = 'late'"),
     ("bookings where cancelled_on is empty", "cancelled_on IS NULL"),
+    ("bookings where minutes is not over 90", "minutes <= 90"),
+    ("bookings where minutes is not between 60 and 200", "minutes NOT BETWEEN 60 AND 200"),
+    ("bookings where rating is not more than 2.5", "rating <= 2.5"),
+    ("bookings where booked_on is not before 2024-02-05", "booked_on >= '2024-02-05'"),
+    ("bookings where starred is false", "starred = false"),
 ]
 
 
@@ -123,6 +128,15 @@ OPEN = [
     ("bookings where bonus is over 1000", "bonus"),
     ("bookings where channel is fax", "fax"),
     ("bookings where remark is not vip", "vip"),
+    ("bookings where remark does not contain vip", "does not contain vip"),
+    ("bookings where cancelled_on is not 2024-02-09", "2024-02-09"),
+    ("bookings where cancelled_on is not before 2024-01-03", "is not before"),
+    ("bookings where not (cancelled_on is after 2024-01-03)", "not (cancelled_on"),
+    ("bookings where starred is not true", "starred is not true"),
+    ("bookings that are not starred", "not starred"),
+    ("bookings where rating is not over 3", "is not over 3"),
+    ("bookings where rating is not between 2 and 4", "is not between"),
+    ("bookings where rating * 2 is not 4", "is not 4"),
     ("Load bookings.csv, keep frobbed bookings", "frobbed"),
     ("bookings that are frobbed", "frobbed"),
     ("bookings frobbed in March 2024", "frobbed"),
@@ -144,6 +158,24 @@ def test_spellings(club: World) -> None:
     draft = club.answered("bookings where remark is late", "all")
     assert draft.plan is not None
     assert len(club.run(draft.plan)) == 2
+
+
+UNLIKE = [
+    ("bookings where starred is not true", "starred IS DISTINCT FROM true", "starred = false"),
+    ("bookings where rating is not over 3", "NOT coalesce(rating > 3, false)", "rating <= 3"),
+    ("bookings where remark does not contain vip", "remark IS DISTINCT FROM 'vip'", "remark <> 'vip'"),
+    ("bookings where not (paid is true and rating is over 3)", "NOT coalesce(paid AND rating > 3, false)",
+     "NOT (paid AND rating > 3)"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("goal", "kept", "dropped"), UNLIKE)
+def test_unknown_values_and_not(club: World, goal: str, kept: str, dropped: str) -> None:
+    """Whether rows without a value fail a test is asked, and the answer is followed."""
+    for answer, where in (("keep", kept), ("drop", dropped)):
+        draft = club.answered(goal, answer)
+        assert draft.plan is not None, draft.refusals
+        assert rows_of(club.run(draft.plan)) == rows_of(club.rows(f"SELECT * FROM {{bookings}} WHERE {where}"))
 
 
 def test_unknown_column(club: World) -> None:

@@ -132,3 +132,29 @@ def test_keep_rows_without_after_a_join(sales: World) -> None:
     assert plan is not None
     totals = "SELECT status, coalesce(sum(paid), 0) FROM {orders} LEFT JOIN {payments} USING (order_id) GROUP BY 1"
     assert [(s, float(v)) for s, v in sorted(sales.run(plan))] == [(s, float(v)) for s, v in sorted(sales.rows(totals))]
+
+
+def test_rows_of_both_sides_that_share_a_key() -> None:
+    """A total after a join in which both sides repeat the key is not guessed."""
+    world = World()
+    world.add("members.csv", "SELECT * FROM (VALUES (1, 'a'), (2, 'a'), (3, 'b')) t(member_no, plan)")
+    world.add(
+        "prices.csv", "SELECT * FROM (VALUES ('a', 2020, 5), ('a', 2021, 6), ('b', 2021, 7)) t(plan, year, price)"
+    )
+    draft = world.plan("Join members.csv with prices.csv on plan and total price per plan")
+    assert draft.plan is None and "how often" in draft.refusals[0].reason
+    turned = world.plan("Join members.csv with prices.csv on plan and total price per prices.plan")
+    assert turned.plan is None and "both sides" in turned.refusals[0].reason
+    world.close()
+
+
+def test_a_joined_table_that_only_keeps_rows() -> None:
+    """A total over one table counts its rows once, and an inner join leaves out those without a partner."""
+    world = World()
+    world.add("trucks.csv", "SELECT * FROM (VALUES (1, 'V', 300), (2, 'S', 10), (3, 'V', 5)) t(truck_id, model, tank)")
+    world.add("repairs.csv", "SELECT * FROM (VALUES (1, 1), (2, 1), (3, 2)) t(repair_id, truck_id)")
+    joined = "Join trucks.csv with repairs.csv on truck_id and total tank per model"
+    world.agrees(joined, "SELECT model, sum(tank) FROM {trucks} WHERE truck_id IN (1, 2) GROUP BY 1")
+    plan = world.agrees(f"Left {joined[0].lower()}{joined[1:]}", "SELECT model, sum(tank) FROM {trucks} GROUP BY 1")
+    assert [one.name for one in plan.extracts] == ["trucks"]
+    world.close()

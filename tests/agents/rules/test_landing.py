@@ -58,3 +58,47 @@ def test_a_system_is_no_schema(shop: World) -> None:
     for system in ("mysql", "snowflake"):
         refused = shop.plan(f"Load orders.csv into {system}.orders")
         assert [refusal.quote for refusal in refused.refusals] == [f"{system}.orders"]
+
+
+BOTH = [
+    "Load orders.csv, append and replace all_orders",
+    "Load orders.csv, append it to all_orders, then replace all_orders",
+    "Load orders.csv, upsert into all_orders by order_id and overwrite all_orders",
+]
+
+
+@pytest.mark.parametrize("goal", BOTH)
+def test_two_modes_are_refused(shop: World, goal: str) -> None:
+    """A goal that states two modes for one table is refused; none of the two is dropped."""
+    draft = shop.plan(goal)
+    assert draft.plan is None
+    assert any("both" in one.reason for one in draft.refusals), draft.refusals
+
+
+def test_a_stated_mode_is_stronger_than_load(shop: World) -> None:
+    """`load` adds rows only where no word says how."""
+    draft = shop.plan("Load orders.csv into all_orders, then upsert it into all_orders by order_id")
+    assert draft.plan is not None
+    assert (draft.plan.loads[0].mode, draft.plan.loads[0].key) == ("merge", ("order_id",))
+
+
+def test_totals_are_not_added_to_a_table_by_load(shop: World) -> None:
+    """`load a, total b per c, into d` does not say that totals are added to those that are there: it is asked."""
+    shop.add("totals", "SELECT 'x' AS status, 1.5 AS total", connection="warehouse", kind="duckdb")
+    draft = shop.plan("Load orders.csv, total amount per status as total, into totals")
+    assert [one.id.split("-")[0] for one in draft.questions] == ["mode"]
+
+
+def test_a_source_by_its_full_name_is_no_silent_target(shop: World) -> None:
+    """Writing into what is read is refused also where a schema or connection stands before the name."""
+    shop.add("public.visits", "SELECT 1 AS visit_no", connection="pg", kind="postgres")
+    for name in ("pg.visits", "pg.public.visits"):
+        draft = shop.plan(f"Load visits from pg and append it to {name}")
+        assert draft.plan is None
+        assert any("one of the sources" in one.reason for one in draft.refusals), (name, draft.refusals)
+
+
+def test_into_after_a_cast(shop: World) -> None:
+    """A verb that has an `into` of its own governs no further than its clause."""
+    draft = shop.plan("Load orders.csv, cast amount to integer, total amount per status, into totals")
+    assert draft.plan is not None and draft.plan.loads[0].table == "totals"

@@ -44,7 +44,7 @@ FILTERS = [
     ("orders with order date on or after 2024-02-28", "order_date >= '2024-02-28'"),
     ("orders where status is missing", "status IS NULL"),
     ("orders where status is not null and amount < 60", "status IS NOT NULL AND amount < 60"),
-    ("orders where not (status = 'completed' or amount < 30)", "NOT (status = 'completed' OR amount < 30)"),
+    ("orders where not (currency = 'EUR' or order_id < 4)", "NOT (currency = 'EUR' OR order_id < 4)"),
     ("orders where status starts with 'c'", "starts_with(status, 'c')"),
     ("orders where status = COMPLETED", "status = 'completed'"),
     (
@@ -200,6 +200,11 @@ ROWS = [
     ("Read crm.customers, keep customer_id and uppercase full_name as name",
      "SELECT customer_id, upper(full_name) FROM {customers}"),
     ("customers created before 2024", "SELECT * FROM {customers} WHERE created_at < '2024-01-01'"),
+    ("Load orders.csv, rename status to currency and currency to status",
+     "SELECT order_id, customer_id, order_date, status, amount, currency FROM {orders}"),
+    ("Load orders.csv, drop currency, rename status to currency",
+     "SELECT order_id, customer_id, order_date, status, amount FROM {orders}"),
+    ("Load orders.csv, rename status to currency", None),
 ]  # fmt: skip
 
 

@@ -28,7 +28,13 @@ def test_orders(shop: World, goal: str, sql: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "goal", ["Load orders.csv, worst amount first", "Load orders.csv sorted by amount descending, bottom 2"]
+    "goal",
+    [
+        "Load orders.csv, worst amount first",
+        "Load orders.csv sorted by amount descending, bottom 2",
+        "Load orders.csv sorted by amount ascending and amount descending",
+        "Load orders.csv sorted by order_date, newest first",
+    ],
 )
 def test_unsaid_directions(shop: World, goal: str) -> None:
     """Which end comes first is never guessed."""

@@ -40,3 +40,38 @@ def test_names(shop: World, goal: str, sql: str) -> None:
 def test_a_second_file_is_not_ignored(shop: World) -> None:
     """A file that is named and not used stops the plan."""
     assert shop.plan("Load orders.csv into copies (products.parquet)").plan is None
+
+
+@pytest.mark.parametrize(
+    ("goal", "sql"),
+    [
+        ("Load pg.visits into copies", "SELECT * FROM {visits}"),
+        ("Export pg.visits to visits.csv", "SELECT * FROM {visits}"),
+        ("Join pg.visits and pg.wards on visits.ward_id = wards.id and count visits per title",
+         "SELECT title, count(*) FROM {visits} JOIN {wards} ON ward_id = id GROUP BY 1"),
+        ("Load visits from pg, keep pg.visits.visit_no only", "SELECT visit_no FROM {visits}"),
+    ],
+)  # fmt: skip
+def test_a_connection_before_a_name_in_a_schema(shop: World, goal: str, sql: str) -> None:
+    """`pg.visits` is the table `public.visits` of the connection pg."""
+    visits = "SELECT * FROM (VALUES (1, 7), (2, 7), (3, 8)) t(visit_no, ward_id)"
+    shop.add("public.visits", visits, connection="pg", kind="postgres")
+    shop.add("public.wards", "SELECT 7 AS id, 'Eye' AS title", connection="pg", kind="postgres")
+    shop.agrees(goal, sql)
+
+
+def test_one_name_in_two_schemas_is_asked(shop: World) -> None:
+    """A table that two schemas hold is not chosen silently."""
+    for schema in ("public", "archive"):
+        shop.add(f"{schema}.visits", "SELECT 1 AS visit_no", connection="pg", kind="postgres")
+    assert [one.quote for one in shop.plan("Load pg.visits into copies").questions] == ["pg.visits"]
+
+
+def test_a_table_called_sales_is_a_table(shop: World) -> None:
+    """A table's name that is also a word for revenue means its rows, and `sales per shop` is not guessed."""
+    shop.add(
+        "sales.csv", "SELECT * FROM (VALUES (1, 'A', 5.5, NULL), (2, 'B', 7, 'x')) t(sale_no, place, amount, note)"
+    )
+    shop.agrees("sales without a note", "SELECT * FROM {sales} WHERE note IS NULL")
+    shop.agrees("total sales per place from sales.csv", "SELECT place, sum(amount) FROM {sales} GROUP BY 1")
+    assert [one.quote for one in shop.plan("sales per place from sales.csv").refusals] == ["sales"]
