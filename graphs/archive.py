@@ -60,6 +60,14 @@ class Archive:
             raise Corrupt("The stored plan is not the one that was approved", expected=plan_hash, found=plan.hash)
         return plan
 
+    def save_edited(self, plan_hash: str) -> None:
+        """Keep that a person has handed in a plan: the planner's own never takes its place again."""
+        self._write("edited", "", str, plan_hash)
+
+    def edited(self) -> str:
+        """The hash of the plan that a person handed in last; empty without one."""
+        return self._read("edited", "", str) or ""
+
     def save_draft(self, draft: PlanDraft) -> None:
         """Keep what the planner said last."""
         self._write("draft", "", PlanDraft, draft)

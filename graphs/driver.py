@@ -4,12 +4,10 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 from langgraph.types import Command, StateSnapshot
 
-from agent_etl.agents.orchestrator import STOP, accept_answers
 from agent_etl.engine.errors import UsageError
 from agent_etl.engine.plan import Plan
 from agent_etl.graphs.checkpoints import checkpoints
@@ -17,23 +15,13 @@ from agent_etl.graphs.context import LiveContext
 from agent_etl.graphs.drafting import unfitting
 from agent_etl.graphs.phases import PROVES
 from agent_etl.graphs.pipeline import build_graph
-from agent_etl.graphs.reading import read_run
+from agent_etl.graphs.reading import EVENT, read_run
+from agent_etl.graphs.reply import Reply, accept, refuse_after_the_end, refuse_without_a_question
 from agent_etl.graphs.result import Run
 from agent_etl.graphs.session import Session
 from agent_etl.graphs.state import GRAPH_VERSION
 
-__all__ = ["Driver", "Reply"]
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """What a person says to a waiting run."""
-
-    answers: Mapping[str, str] = field(default_factory=dict)
-    decision: str | bool | Plan | None = None
-
-    def __bool__(self) -> bool:
-        return bool(self.answers) or self.decision is not None
+__all__ = ["Driver"]
 
 
 class Driver:
@@ -54,6 +42,15 @@ class Driver:
         status = "interrupted" if row.status in ("started", "running") else None
         return read_run(session.store, row, self._connections, status)  # type: ignore[arg-type]
 
+    def ended(self, reply: Reply) -> Run | None:
+        """The run when it has come to its end, else None. Raises: UsageError when the reply says otherwise."""
+        row = self._session.store.get_run(self._session.run_id)
+        if row.status not in ("succeeded", "refused"):
+            return None
+        plan_hash = str(row.fields.get("plan", ""))
+        refuse_after_the_end(reply, row.run_id, row.status, plan_hash, self._session.archive)
+        return self.read()
+
     def drive(self, reply: Reply) -> Run:
         """Continue from the last checkpoint; a reply is taken when the run waits for it.
 
@@ -62,23 +59,33 @@ class Driver:
         with checkpoints(self._session.settings.home) as saver:
             graph = build_graph(saver)
             snapshot = graph.get_state(self._config)
-            if snapshot.values and snapshot.values.get("graph_version", GRAPH_VERSION) != GRAPH_VERSION:
-                raise UsageError(
-                    "The run was begun by another version of the pipeline",
-                    found=snapshot.values["graph_version"],
-                    valid=GRAPH_VERSION,
-                    hint="start a new run",
-                )
+            _of_this_version(snapshot)
+            asked = self._asked() if reply.decision is not None else frozenset()
             if not snapshot.interrupts:
-                self._continue(graph, snapshot)
+                status = self._session.store.get_run(self._session.run_id).status
+                refuse_without_a_question(reply, self._session.run_id, status)
+                self._continue(graph, snapshot, reply.plan)
                 snapshot = graph.get_state(self._config)
                 self._leftover()
-            if snapshot.interrupts and reply:
-                answer = self._reply(snapshot, reply)
+            if snapshot.interrupts and reply and self._was_seen(snapshot, reply, asked):
+                kind = snapshot.values["prompt"]["kind"]
+                answer = accept(kind, reply, self._session.run_id, self._session.archive)
                 self._invoke(graph, Command(resume={snapshot.interrupts[0].id: answer}))
         return self.read()
 
-    def _continue(self, graph: Any, snapshot: StateSnapshot) -> None:
+    def _asked(self) -> frozenset[str]:
+        """The hashes of the plans whose approval a person has been asked for."""
+        rows = self._session.store.audit_rows(self._session.run_id)
+        told = [row.detail for row in rows if row.actor == EVENT and row.action == "approval_asked"]
+        return frozenset(str(detail["fields"]["plan"]) for detail in told)
+
+    @staticmethod
+    def _was_seen(snapshot: StateSnapshot, reply: Reply, asked: frozenset[str]) -> bool:
+        """Nobody approves a plan that nobody was shown: one that came up just now waits for its own decision."""
+        prompt = snapshot.values["prompt"]
+        return reply.decision is None or prompt["kind"] != "approval" or prompt["plan_hash"] in asked
+
+    def _continue(self, graph: Any, snapshot: StateSnapshot, edited: Plan | None) -> None:
         # Not `next`: it leaves out a node that has written its result when its process was killed before the next step.
         if not snapshot.tasks and not snapshot.values:
             self._invoke(graph, {"run_id": self._session.run_id})
@@ -86,12 +93,20 @@ class Driver:
         if not snapshot.tasks:
             # A failed run is tried again with the plan that it has: what is sealed or loaded is not done again.
             again: dict[str, Any] = {
-                "phase": PROVES[0] if snapshot.values.get("plan_hash") else "survey",
+                "phase": PROVES[0] if edited or snapshot.values.get("plan_hash") else "survey",
                 "attempts": {},
                 "cursor": 0,
+                **(self._handed_in(edited) if edited else {}),
             }
             graph.update_state(self._config, {**again, "failure": "", "status": ""}, as_node="orchestrator")
         self._invoke(graph, None)
+
+    def _handed_in(self, edited: Plan) -> dict[str, str]:
+        """A person's plan instead of the one that failed: agreed to by its author, and proved like any other."""
+        archive = self._session.archive
+        plan_hash = archive.save_plan(edited)
+        archive.save_edited(plan_hash)
+        return {"plan_hash": plan_hash, "approved": plan_hash}
 
     def _invoke(self, graph: Any, given: Any) -> None:
         session = self._session
@@ -99,8 +114,11 @@ class Driver:
         try:
             with _interruptible(session.stop):
                 graph.invoke(given, self._config, context=LiveContext(session=session), durability="sync", version="v2")
-        except BaseException:
+        except BaseException as error:
             session.store.set_status(session.run_id, "interrupted")
+            if session.stopped and isinstance(error, Exception):
+                # A library in whose middle the signal came tells of it by an error of its own.
+                raise KeyboardInterrupt from error
             raise
 
     def _leftover(self) -> None:
@@ -113,41 +131,16 @@ class Driver:
             error.fields["run"] = self._session.run_id
             raise error
 
-    def _reply(self, snapshot: StateSnapshot, reply: Reply) -> dict[str, Any]:
-        kind = snapshot.values["prompt"]["kind"]
-        if kind == "approval":
-            return self._decision(reply)
-        archive = self._session.archive
-        if reply.decision is None:
-            return {"answers": accept_answers(archive.questions(), reply.answers)}
-        if kind != "repair" or reply.answers or isinstance(reply.decision, Plan):
-            raise UsageError(
-                "The run waits for an answer, not for a decision",
-                run=self._session.run_id,
-                valid=[question.id for question in archive.questions()],
-                hint="pass answers={id: value}, or --answer ID=VALUE",
-            )
-        return {"answers": {archive.questions()[0].id: "1" if _agrees(reply.decision) else STOP}}
 
-    def _decision(self, reply: Reply) -> dict[str, Any]:
-        if reply.decision is None or reply.answers:
-            raise UsageError(
-                "The run waits for a decision, not for answers",
-                run=self._session.run_id,
-                valid=["approve", "reject", "an edited plan"],
-                hint='pass decision="approve", or --approve',
-            )
-        if isinstance(reply.decision, Plan):
-            return {"decision": "approve", "plan_hash": self._session.archive.save_plan(reply.decision)}
-        return {"decision": "approve" if _agrees(reply.decision) else "reject"}
-
-
-def _agrees(decision: str | bool) -> bool:
-    if isinstance(decision, bool):
-        return decision
-    if decision not in ("approve", "reject"):
-        raise UsageError("The decision is not known", got=decision, valid=["approve", "reject", "an edited plan"])
-    return decision == "approve"
+def _of_this_version(snapshot: StateSnapshot) -> None:
+    found = snapshot.values.get("graph_version", GRAPH_VERSION) if snapshot.values else GRAPH_VERSION
+    if found != GRAPH_VERSION:
+        raise UsageError(
+            "The run was begun by another version of the pipeline",
+            found=found,
+            valid=GRAPH_VERSION,
+            hint="start a new run",
+        )
 
 
 @contextmanager

@@ -208,6 +208,7 @@ def _decide(session: Session, state: State) -> Update:
     session.working_with(edited)
     if edited == plan_hash:
         return {"phase": "read", "approved": plan_hash, "cursor": 0, "reply": {}, "prompt": {}}
+    session.archive.save_edited(edited)
     return {"phase": PROVES[0], "plan_hash": edited, "approved": edited, "reply": {}, "prompt": {}}
 
 

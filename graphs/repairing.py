@@ -32,10 +32,15 @@ def repair(session: Session, state: State) -> Update:
         return {**_apply(session, state, failure, choice.apply), "attempts": attempts}
     if choice.offers:
         return {**_ask(session, failure, choice.offers), "attempts": attempts}
-    if state["origin"] == PROVES[0] and session.archive.draft() is not None and _REDRAFT not in attempts:
+    if state["origin"] == PROVES[0] and _is_drafted(session) and _REDRAFT not in attempts:
         session.audit("redraft", step=failure.step, code=failure.code)
         return {"phase": "draft", "attempts": {**attempts, _REDRAFT: 0}}
     return _stop(session, failure, "no repair is known")
+
+
+def _is_drafted(session: Session) -> bool:
+    """The planner drafts its own plan anew; one that a person wrote or edited is never replaced."""
+    return session.archive.draft() is not None and not session.archive.edited()
 
 
 def apply_choice(session: Session, state: State, chosen: str) -> Update:

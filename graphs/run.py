@@ -9,7 +9,8 @@ from agent_etl.agents.planner import PlanDraft, Planner
 from agent_etl.engine.errors import UsageError
 from agent_etl.engine.observe.events import OnEvent
 from agent_etl.engine.plan import Plan
-from agent_etl.graphs.driver import Driver, Reply
+from agent_etl.graphs.driver import Driver
+from agent_etl.graphs.reply import Reply
 from agent_etl.graphs.request import start_run
 from agent_etl.graphs.result import Run
 from agent_etl.graphs.session import open_session
@@ -72,18 +73,18 @@ def resume_pipeline(
 ) -> Run:
     """Continue a run that waits, was interrupted or failed; what is done is not done again. An ended run is returned.
 
-    `answers` as for run_pipeline. `decision`: "approve", "reject", or an edited Plan, which is proved again. Without
-    what it waits for, the run stays waiting. Passwords that came with `connections=` must be given again.
+    `answers` as for run_pipeline. `decision`: "approve", "reject", or an edited Plan, which is proved again; a failed
+    run takes one too. Without what it waits for, the run stays waiting. Passwords that came with `connections=` must be
+    given again.
 
     Raises: UnknownRun; UsageError for an answer or a decision that does not fit (the run stays as it is); Busy naming
     the process that works on the run; SettingsError. Side effects: those of the pipeline.
     """
+    reply = Reply(dict(answers or {}), decision)
     session = open_session(run_id, home=home, connections=connections, planner=planner, on_event=on_event)
     with closing(session), session.store.lease(run_id):
         driver = Driver(session, connections or {})
-        if session.store.get_run(run_id).status in ("succeeded", "refused"):
-            return driver.read()
-        return _followed(driver, Reply(dict(answers or {}), decision), None)
+        return driver.ended(reply) or _followed(driver, reply, None)
 
 
 def _followed(driver: Driver, reply: Reply, approve: str | Decide | None) -> Run:

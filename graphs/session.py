@@ -188,6 +188,8 @@ class Session:
         try:
             run_task.by(self.recorder(task.kind))(executor, task)
         except AgentEtlError as error:
+            if self._stopped:  # a query that was ended is no failure of its step
+                raise KeyboardInterrupt from error
             return self.archive.save_failure(StepFailure.of(step, task.kind, error))
         return ""
 
@@ -259,6 +261,11 @@ class Session:
                 self.store.audit(self.run_id, EVENT, told.kind, told.to_dict())
             if self._on_event is not None:
                 self._on_event(told)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the run was told to stop."""
+        return self._stopped
 
     def stop(self) -> None:
         """Let every task stop at its next step, so that its target rolls back. Nothing more is started."""

@@ -85,11 +85,11 @@ def test_an_ended_run_goes_on(folder: Path, home: Path, number: int, code: int) 
 
 
 @pytest.mark.kill
-def test_long_queries_are_ended(home: Path, tmp_path: Path) -> None:
-    """Ctrl-C ends queries that run in parallel for minutes; the process does not wait for them."""
+@pytest.mark.parametrize("names", [("a",), ("a", "b")], ids=["alone", "side by side"])
+def test_long_queries_are_ended(home: Path, tmp_path: Path, names: tuple[str, ...]) -> None:
+    """Ctrl-C ends queries that run for minutes, one alone or in parallel; the process does not wait for them."""
     with duckdb.connect(str(tmp_path / "shop.duckdb")) as connection:
         connection.execute("CREATE TABLE o AS SELECT range AS id FROM range(200000)")
-    names = ("a", "b")
     steps = (Transform(name=n, sql=f"SELECT max(sqrt(x.id * y.id)) AS {n} FROM o x CROSS JOIN o y") for n in names)
     loads = (Load(name=f"load_{n}", from_=n, target="warehouse", table=n) for n in names)
     extract = Extract(name="o", source="shop.duckdb", dataset="o")
@@ -97,8 +97,9 @@ def test_long_queries_are_ended(home: Path, tmp_path: Path) -> None:
     (tmp_path / "plan.yaml").write_text(plan.to_yaml())
     with started("", "--approve", "auto") as process:
         deadline = time.monotonic() + 40
-        while not {"a", "b"} <= _begun() and time.monotonic() < deadline:
+        while not set(names) <= _begun() and time.monotonic() < deadline:
             time.sleep(0.02)
+        time.sleep(0.5)  # well into the query
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 130
     assert get_run("r").status == "interrupted"
