@@ -3,27 +3,23 @@
 import hashlib
 import json
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from agent_etl.engine import yaml12
 from agent_etl.engine.complaints import nearest
 from agent_etl.engine.errors import PlanError
+from agent_etl.engine.part import Part, StepName
 from agent_etl.engine.security.secrets import redact
 
 __all__ = ["Check", "Extract", "Load", "Plan", "Step", "Transform"]
 
-StepName = Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]{0,62}$")]
 Why = tuple[int, ...]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, str_strip_whitespace=True)
-
-
-class Extract(_Part):
+class Extract(Part):
     """Read one dataset of a source. Its output is a step that later steps name in SQL.
 
     `source` is a connection's name or a URL; `dataset` a table, file or glob there. `columns` None means all.
@@ -41,7 +37,7 @@ class Extract(_Part):
     why: Why = ()
 
 
-class Transform(_Part):
+class Transform(Part):
     """One SELECT in DuckDB's dialect over the names of earlier steps.
 
     `acknowledge` names findings that this step was made with open eyes for (for example `fan_out`); a check that
@@ -54,7 +50,7 @@ class Transform(_Part):
     why: Why = ()
 
 
-class Load(_Part):
+class Load(Part):
     """Write the rows of step `from` into a table, or into a file when the target is a folder.
 
     `target` is a connection's name or a URL. `mode`: append adds, replace makes the target exactly these rows, merge
@@ -78,7 +74,7 @@ class Load(_Part):
         return self
 
 
-class Check(_Part):
+class Check(Part):
     """A statement about the rows of step `on` that must hold before they are loaded.
 
     not_null, unique: `columns`. accepted: one column and `values`. range: one column, `low` and `high` inclusive.
@@ -100,7 +96,7 @@ class Check(_Part):
 Step = Extract | Transform | Load | Check
 
 
-class Plan(_Part):
+class Plan(Part):
     """A whole pipeline. Frozen; round-trips through YAML and JSON; `hash` addresses its content.
 
     `clauses` are the goal's clauses in order, as `[start, end]` spans into `goal`; every step's `why` indexes them.
@@ -216,7 +212,7 @@ def _explain(content: dict[str, Any], error: ValidationError) -> PlanError:
         listed = content.get(where[0])
         if isinstance(listed, list) and problem["loc"][1] < len(listed) and isinstance(listed[problem["loc"][1]], dict):
             step = listed[problem["loc"][1]].get("name", f"{where[0]}[{where[1]}]")
-    models: dict[str, type[_Part]] = {
+    models: dict[str, type[Part]] = {
         "extracts": Extract,
         "transforms": Transform,
         "loads": Load,
