@@ -57,10 +57,13 @@ class Binding:
         return [step.name for step in steps if step.name not in read]
 
 
-def reads(query: exp.Expr, steps: Sequence[str]) -> tuple[str, ...]:
-    """The steps that a query names, in the order of `steps`. A CTE that has a step's name hides it only for the CTE."""
+def reads(query: exp.Expr, steps: Mapping[str, int]) -> tuple[str, ...]:
+    """The steps that a query names, in their order; `steps` are the places of all that it may name.
+
+    A CTE that has a step's name hides it only for the CTE.
+    """
     named = {table.name.lower() for table in query.find_all(exp.Table) if not table.db}
-    return tuple(step for step in steps if step in named)
+    return tuple(sorted(named & steps.keys(), key=steps.__getitem__))
 
 
 def bind(plan: Plan, catalogue: Catalogue) -> Binding:
@@ -82,12 +85,14 @@ class _Binder:
         self.reads: dict[str, tuple[str, ...]] = {}
         self.sources: dict[str, Table] = {}
         self.findings: list[Finding] = []
+        self.visible = {extract.name: place for place, extract in enumerate(plan.extracts)}
 
     def run(self) -> Binding:
         for extract in self.plan.extracts:
             self._extract(extract)
         for transform in self.plan.transforms:
             self._transform(transform)
+            self.visible[transform.name] = len(self.visible)
         for check in self.plan.checks:
             if check.sql is not None and check.on in self.columns:
                 self._expression(check.name, check.sql, check.on, "sql")
@@ -114,15 +119,14 @@ class _Binder:
         self._made(step.name, tuple(chosen))
 
     def _transform(self, step: Transform) -> None:
-        order = [*(other.name for other in self.plan.extracts), *(other.name for other in self.plan.transforms)]
-        visible = order[: order.index(step.name)]
         try:
-            query = check_select(step.sql, visible)
+            query = check_select(step.sql, self.visible)
             self.sandbox.confirm(step.sql)
         except GuardError as error:
-            self.findings.append(_guarded(step.name, error, visible, order))
+            made = [other.name for other in (*self.plan.extracts, *self.plan.transforms)]
+            self.findings.append(_guarded(step.name, error, [*self.visible], made))
             return
-        used = reads(query, visible)
+        used = reads(query, self.visible)
         self.reads[step.name] = used
         if any(name not in self.columns for name in used):
             return

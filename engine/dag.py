@@ -19,7 +19,7 @@ class Dag:
 
     def __init__(self, plan: Plan) -> None:
         self.steps: dict[str, Step] = {step.name: step for step in plan.steps()}
-        made = [*(step.name for step in plan.extracts), *(step.name for step in plan.transforms)]
+        made = {step.name: place for place, step in enumerate((*plan.extracts, *plan.transforms))}
         self.inputs: dict[str, tuple[str, ...]] = {step.name: _inputs(step, made) for step in plan.steps()}
         self._checks = plan.checks
         needs = {name: self._needs(name) for name in self.steps}
@@ -62,9 +62,10 @@ class Dag:
         return (*inputs, *(check.name for check in self._checks if check.on in origin))
 
 
-def _inputs(step: Step, made: list[str]) -> tuple[str, ...]:
+def _inputs(step: Step, made: dict[str, int]) -> tuple[str, ...]:
     if isinstance(step, Transform):
-        others = [name for name in made if name != step.name]
+        others = made.copy()
+        del others[step.name]
         return reads(check_select(step.sql, others), others)
     if isinstance(step, Load):
         return (step.from_,)

@@ -87,8 +87,7 @@ def grain(plan: Plan, binding: Binding, prober: Prober) -> Grain:
         if query is None:
             continue
         reader = Reader(step.name, prober)
-        scope = {name.lower(): shape for name, shape in shapes.items()}
-        shape = reader.query(query, scope, step.name)
+        shape = reader.query(query, shapes, step.name)
         names = [column.name for column in binding.columns[step.name]]
         shapes[step.name] = shape.renamed(names) if len(shape.columns) == len(names) else opaque(step.name, names)
         seen = [f for f in reader.findings if f.severity == "error" or f.code not in step.acknowledge]

@@ -44,14 +44,14 @@ _ROWS = (exp.Query, exp.AggFunc, exp.Window, exp.Explode, exp.Star)
 
 
 def check_select(sql: str, tables: Collection[str]) -> exp.Query:
-    """The parsed query, when it is exactly one SELECT over `tables` (step names) in the allowed language.
+    """The parsed query, when it is exactly one SELECT over `tables` (step names, lower case) in the allowed language.
 
     Raises: GuardError naming the construct. Nothing is executed.
     """
     parsed = _parsed(sql)
     if not isinstance(parsed, exp.Select | exp.SetOperation | exp.Subquery):
         raise _refusal(type(parsed).__name__.upper(), "write exactly one SELECT")
-    _walk(parsed, frozenset(name.lower() for name in tables))
+    _walk(parsed, tables)
     return parsed
 
 
@@ -77,7 +77,7 @@ def check_expression(text: str, columns: Collection[str] | None = None) -> exp.E
     return parsed
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=4096)
 def _text(sql: str) -> exp.Expr:
     """One statement, parsed. Cached: a plan's SQL is judged by several checks."""
     if not _readable(sql):
@@ -90,7 +90,7 @@ def _text(sql: str) -> exp.Expr:
         raise _refusal("unreadable SQL", f"the text cannot be read at {where}") from None
     if not any(trees):
         raise _refusal("empty SQL", "write exactly one SELECT")
-    if len(trees) != 1 or trees[0] is None or ";" in _outside_strings(sql):
+    if len(trees) != 1 or trees[0] is None or _has_semicolon(sql):
         raise _refusal("several statements", "write exactly one SELECT, without a semicolon")
     return trees[0]
 
@@ -103,12 +103,12 @@ def _readable(sql: str) -> bool:
     return len(sql) <= MAX_TEXT and "\0" not in sql
 
 
-def _outside_strings(sql: str) -> str:
-    tokens = sqlglot.tokenize(sql, dialect="duckdb")
-    return ";" if any(token.text == ";" and token.token_type.name == "SEMICOLON" for token in tokens) else ""
+def _has_semicolon(sql: str) -> bool:
+    """Whether one stands outside strings, quoted names and comments."""
+    return ";" in sql and any(token.token_type.name == "SEMICOLON" for token in sqlglot.tokenize(sql, dialect="duckdb"))
 
 
-def _walk(tree: exp.Expr, tables: frozenset[str]) -> None:
+def _walk(tree: exp.Expr, tables: Collection[str]) -> None:
     for node in tree.walk():
         if isinstance(node, exp.Table):
             _check_table(node, tables)
@@ -120,7 +120,7 @@ def _walk(tree: exp.Expr, tables: frozenset[str]) -> None:
             raise _refusal(_label(node), "only SELECT over the plan's steps is allowed")
 
 
-def _check_table(node: exp.Table, tables: frozenset[str]) -> None:
+def _check_table(node: exp.Table, tables: Collection[str]) -> None:
     extra = [name for name, value in node.args.items() if value and name not in _TABLE_ARGS]
     if "sample" in extra:
         raise _volatile("TABLESAMPLE")

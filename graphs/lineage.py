@@ -26,14 +26,15 @@ class Lineage:
 def edges(plan: Plan) -> Mapping[str, tuple[str, ...]]:
     """The steps that each step reads. SQL that cannot be parsed reads nothing; preflight has said so then."""
     found: dict[str, tuple[str, ...]] = {extract.name: () for extract in plan.extracts}
+    places = {name: place for place, name in enumerate(found)}
     for transform in plan.transforms:
-        visible = list(found)
         try:
             query = sqlglot.parse_one(transform.sql, dialect="duckdb")
         except SqlglotError:
             found[transform.name] = ()
-            continue
-        found[transform.name] = reads(query, visible)
+        else:
+            found[transform.name] = reads(query, places)
+        places[transform.name] = len(places)
     return {
         **found,
         **{check.name: (check.on,) for check in plan.checks},
