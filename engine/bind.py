@@ -123,7 +123,7 @@ class _Binder:
             query = check_select(step.sql, self.visible)
             self.sandbox.confirm(step.sql)
         except GuardError as error:
-            made = [other.name for other in (*self.plan.extracts, *self.plan.transforms)]
+            made = [*(other.name for other in self.plan.extracts), *(other.name for other in self.plan.transforms)]
             self.findings.append(_guarded(step.name, error, [*self.visible], made))
             return
         used = reads(query, self.visible)

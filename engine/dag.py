@@ -19,7 +19,8 @@ class Dag:
 
     def __init__(self, plan: Plan) -> None:
         self.steps: dict[str, Step] = {step.name: step for step in plan.steps()}
-        made = {step.name: place for place, step in enumerate((*plan.extracts, *plan.transforms))}
+        names = [*(step.name for step in plan.extracts), *(step.name for step in plan.transforms)]
+        made = {name: place for place, name in enumerate(names)}
         self.inputs: dict[str, tuple[str, ...]] = {step.name: _inputs(step, made) for step in plan.steps()}
         self._checks = plan.checks
         needs = {name: self._needs(name) for name in self.steps}
