@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from agent_etl.engine.errors import AgentEtlError
@@ -26,7 +27,7 @@ __all__ = [
     "ValueFacts",
 ]
 
-Mode = Literal["append", "replace", "merge"]
+Mode = Literal["append", "replace", "merge", "scd2"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,10 @@ class Capabilities:
     promises: exactly_once (marker in the data's own transaction) or at_least_once. `types` maps a logical type's head
     (`DECIMAL`, `UUID`, …) to how it is stored there. `max_columns` and `max_identifier` (bytes) are hard limits, None:
     none. `ordered`: rows keep the order in which they were written.
+
+    How the system says what others say otherwise: `distinct`, a template, is the condition that {0} and {1} differ,
+    nulls included; `comparable` turns a `textual` column into what has an equality; `update_joins`: UPDATE joins another
+    table instead of naming it after FROM; `table_options` end every CREATE TABLE.
     """
 
     kind: str
@@ -48,6 +53,10 @@ class Capabilities:
     max_identifier: int | None = None
     folds_case: bool = True
     ordered: bool = False
+    distinct: str = "{0} IS DISTINCT FROM {1}"
+    comparable: str = "CAST({0} AS VARCHAR)"
+    update_joins: bool = False
+    table_options: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +130,9 @@ class LoadOrder:
 
     `columns` are the logical columns of the rows. `evolve` may be added to the target. `format` for file targets.
     `seen` is the table's newest epoch as the caller knew it when its run began: a newer one in the target, by another
-    load, is a StaleRun; None: whatever is there is built upon.
+    load, is a StaleRun; None: whatever is there is built upon. `delete_by` is the column of the data that flags rows to
+    delete, `delete_missing` deletes (scd2: retires) what the data has no key of. `effective` is the column of the data
+    with the time of change; `at` is the load's own time, None: now. See plan.Load.
     """
 
     table: str
@@ -135,11 +146,17 @@ class LoadOrder:
     format: str | None = None
     evolve: tuple[Column, ...] = ()
     seen: int | None = None
+    delete_by: str | None = None
+    delete_missing: bool = False
+    effective: str | None = None
+    at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class LoadResult:
-    """What a load did. `rows` were given; `inserted`, `updated`, `deleted` happened there (deleted: by replace).
+    """What a load did. `rows` were given; `inserted`, `updated`, `deleted` are rows of the table to which that happened.
+
+    For scd2 these rows are versions.
 
     `already`: the marker was there, nothing was written. `notes` are things that a person should know.
     """
@@ -169,7 +186,7 @@ class Target(Protocol):
     def marker(self, table: str, load_id: str) -> Marker | None:
         """The committed marker of that load when its effect still stands, else None.
 
-        It stands for append when the marker is there; for replace and merge when it is the table's newest; for replace
+        It stands for append when the marker is there; for the other modes when it is the table's newest; for replace
         the table must also still hold as many rows.
         """
         ...
