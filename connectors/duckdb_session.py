@@ -8,7 +8,7 @@ from agent_etl.connectors.fit import Slot
 from agent_etl.connectors.marker import MARKERS
 from agent_etl.connectors.names import TableName, find, parse
 from agent_etl.connectors.pour import Pour, explained
-from agent_etl.connectors.session import no_table, staging
+from agent_etl.connectors.session import creation, no_table, staging
 from agent_etl.engine import duck
 from agent_etl.engine.duck import Cursor, literal, quote
 from agent_etl.engine.errors import AgentEtlError, Busy, OutcomeUnknown, TargetError
@@ -90,6 +90,9 @@ class DuckdbSession:
     def native(self, column: Column) -> Slot:
         kind = "VARCHAR" if column.type == '"NULL"' else column.type
         return Slot(column.name, kind, kind)
+
+    def create(self, name: TableName, slots: Sequence[Slot]) -> None:
+        self.execute(creation(name, slots, CAPABILITIES))
 
     def has_markers(self, name: TableName) -> bool:
         return bool(

@@ -33,7 +33,8 @@ class Slot:
 
     `required`: a row without a value for it is refused. A `type` of `NUMERIC` holds any exact number, `ANY` any value,
     `TEXT` (SQLite's) also what has one standard text, such as a date.
-    `textual`: the system cannot compare two of its values, so their text is compared.
+    `textual`: the system has no equality of two of its values, or not this one, so what `Capabilities.comparable` makes
+    of them is compared.
     """
 
     name: str

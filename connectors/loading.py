@@ -10,6 +10,7 @@ from agent_etl.connectors.session import Effect, Session
 from agent_etl.engine.duck import quote
 from agent_etl.engine.errors import TargetError
 from agent_etl.engine.faults import point
+from agent_etl.engine.interruption import check
 from agent_etl.engine.ports import LoadOrder, LoadResult, Marker, Relation
 
 __all__ = ["duplicates", "load", "newest", "standing"]
@@ -28,15 +29,16 @@ def load(session: Session, order: LoadOrder, rows: Relation) -> LoadResult:
         if done is not None:
             session.rollback()
             return LoadResult(marker=done, rows=done.rows, inserted=0, already=True)
-        session.execute(markers.create(name))
+        session.execute(markers.create(name, session.capabilities.table_options))
         last = markers.latest(session.query, name)
         markers.fence(order, last)
         pour, notes = _prepare(session, name, order)
         effect = _write(session, name, order, pour, rows)
         point("load.staged")
         made = markers.made(order, name, effect.rows, last)
-        session.execute(markers.upsert(name, made))
+        markers.write(session.execute, name, made)
         point("load.before_commit")
+        check()
         session.commit()
     except BaseException:
         session.rollback()
@@ -85,8 +87,7 @@ def _prepare(session: Session, name: TableName, order: LoadOrder) -> tuple[Pour,
     if slots is None:
         check_names([name.table], session.capabilities)
         new = {column.name: session.native(column) for column in order.columns}
-        columns = ", ".join(f"{quote(slot.name)} {slot.native}" for slot in new.values())
-        session.execute(f"CREATE TABLE {name.sql} ({columns})")
+        session.create(name, tuple(new.values()))
         return matched(order, tuple(new.values()), folds=False), ()
     for column in order.evolve:
         if named(slots, column.name, folds=session.capabilities.folds_case) is None:

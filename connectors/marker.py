@@ -9,7 +9,7 @@ from agent_etl.engine.duck import literal, quote
 from agent_etl.engine.errors import StaleRun
 from agent_etl.engine.ports import LoadOrder, Marker
 
-__all__ = ["MARKERS", "create", "fence", "latest", "made", "stands", "upsert", "wanted"]
+__all__ = ["MARKERS", "create", "fence", "latest", "made", "stands", "wanted", "write"]
 
 MARKERS = "_etl_loads"
 """The marker table's name; it stands in the schema of the tables that it speaks of."""
@@ -20,24 +20,23 @@ _FIELDS = ("load_id", "table", "mode", "rows", "epoch", "sha256", "run_id", "pla
 Query = Callable[[str], Sequence[Sequence[Any]]]
 
 
-def create(name: TableName) -> str:
-    """The statement that makes the marker table beside `name` when it is not there."""
+def create(name: TableName, options: str = "") -> str:
+    """The statement that makes the marker table beside `name` when it is not there; `options` end it."""
     columns = ", ".join(
         f"{quote(field)} {'VARCHAR(255)' if field in _TEXT else 'BIGINT'} NOT NULL" for field in _FIELDS
     )
-    return f'CREATE TABLE IF NOT EXISTS {name.sibling(MARKERS)} ({columns}, PRIMARY KEY ("table", "load_id"))'
+    return f'CREATE TABLE IF NOT EXISTS {name.sibling(MARKERS)} ({columns}, PRIMARY KEY ("table", "load_id")){options}'
 
 
-def upsert(name: TableName, marker: Marker) -> str:
-    """The statement that writes the marker, over an older one of the same load."""
-    values = ", ".join(_value(getattr(marker, field)) for field in _FIELDS)
-    changes = ", ".join(
-        f"{quote(field)} = excluded.{quote(field)}" for field in _FIELDS if field not in ("table", "load_id")
-    )
-    return (
-        f"INSERT INTO {name.sibling(MARKERS)} ({', '.join(map(quote, _FIELDS))}) VALUES ({values}) "
-        f'ON CONFLICT ("table", "load_id") DO UPDATE SET {changes}'
-    )
+def write(execute: Callable[[str], int], name: TableName, marker: Marker) -> None:
+    """Write the marker, over an older one of the same load. Side effects: two statements that every system knows."""
+    values = {field: _value(getattr(marker, field)) for field in _FIELDS}
+    changes = ", ".join(f"{quote(field)} = {value}" for field, value in values.items())
+    own = f'"table" = {values["table"]} AND "load_id" = {values["load_id"]}'
+    # Each load of a table has an epoch of its own, so an older marker is changed and counted.
+    if not execute(f"UPDATE {name.sibling(MARKERS)} SET {changes} WHERE {own}"):
+        columns = ", ".join(map(quote, _FIELDS))
+        execute(f"INSERT INTO {name.sibling(MARKERS)} ({columns}) VALUES ({', '.join(values.values())})")
 
 
 def wanted(query: Query, name: TableName, load_id: str) -> Marker | None:

@@ -1,39 +1,72 @@
-"""Merge: rows update what has their key and are added where nothing has. A key must stand once on either side."""
+"""Merge: rows update what has their key and are added where nothing has. A key must stand once on either side.
 
-from collections.abc import Callable, Sequence
+Rows may delete what has their key instead (`delete_by`), and keys that the data lacks may go (`delete_missing`).
+"""
+
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from agent_etl.connectors.fit import Slot
+from agent_etl.connectors.layout import FLAG, flagged
 from agent_etl.connectors.names import TableName
 from agent_etl.connectors.pour import Pour
 from agent_etl.connectors.session import Effect, Session
 from agent_etl.engine.duck import quote
 from agent_etl.engine.errors import CheckFailed
-from agent_etl.engine.ports import LoadOrder, Relation
+from agent_etl.engine.ports import Capabilities, LoadOrder, Relation
 
-__all__ = ["check_keys", "check_matches", "merge", "same"]
+__all__ = ["check_keys", "check_matches", "differs", "merge", "same", "update"]
 
 Query = Callable[[str], Sequence[Sequence[Any]]]
 
 
 def merge(session: Session, name: TableName, order: LoadOrder, pour: Pour, rows: Relation) -> Effect:
-    """Update matched rows where a value differs, insert the rest.
+    """Update matched rows where a value differs, insert the rest; delete what the order says.
 
-    Raises: CheckFailed, TargetError for a key that the data lacks. Side effects: the session's transaction.
+    Raises: CheckFailed, TargetError for a key or a flag that the data lacks. Side effects: the session's transaction.
     """
     keys = pour.keys(order)
-    staged, count = session.stage(pour, rows, [slot.name for slot in keys])
+    given = flagged(order, pour, session.native) if order.delete_by else pour
+    staged, count = session.stage(given, rows, [slot.name for slot in keys])
     check_keys(session.query, staged, keys, order)
     check_matches(session.query, name.sql, staged, keys, order)
-    joined = same(keys)
-    updated = _update(session, name, staged, pour, keys)
+    deleted = delete(session.execute, name.sql, staged, keys, order)
+    kept = staged
+    if order.delete_by:
+        kept = f"(SELECT {pour.names} FROM {staged} AS s WHERE s.{quote(FLAG)} = 0)"
+    updated = bring(session, name, kept, keys, [slot for slot in pour.slots if slot not in keys])
     # An outer join, not EXISTS: SQLite would scan the whole target again for each row.
     values = ", ".join(f"s.{quote(slot.name)}" for slot in pour.slots)
     inserted = session.execute(
-        f"INSERT INTO {name.sql} ({pour.names}) SELECT {values} FROM {staged} AS s "
-        f"LEFT JOIN {name.sql} AS t ON {joined} WHERE t.{quote(keys[0].name)} IS NULL"
+        f"INSERT INTO {name.sql} ({pour.names}) SELECT {values} FROM {kept} AS s "
+        f"LEFT JOIN {name.sql} AS t ON {same(keys)} WHERE t.{quote(keys[0].name)} IS NULL"
     )
-    return Effect(count, inserted, updated)
+    return Effect(count, inserted, updated, deleted)
+
+
+def delete(execute: Execute, target: str, staged: str, keys: Sequence[Slot], order: LoadOrder) -> int:
+    """Delete what flagged rows name and, by `delete_missing`, what no row names; how many. A row without key stays.
+
+    Side effects: rows of `target`.
+    """
+    deleted = 0
+    if order.delete_by:
+        found = among(keys, f"{staged} AS s WHERE s.{quote(FLAG)} = 1")
+        deleted += execute(f"DELETE FROM {target} AS t WHERE {found}")
+    if order.delete_missing:
+        there = " AND ".join(f"t.{quote(slot.name)} IS NOT NULL" for slot in keys)
+        lacking = f"NOT EXISTS (SELECT 1 FROM {staged} AS s WHERE {same(keys)})"
+        deleted += execute(f"DELETE FROM {target} AS t WHERE {there} AND {lacking}")
+    return deleted
+
+
+def among(keys: Sequence[Slot], source: str) -> str:
+    """The condition, as SQL, that a target's row `t` has a key of `source`, rows named `s`: column by column."""
+    return f"({_listed('t', keys)}) IN (SELECT {_listed('s', keys)} FROM {source})"
+
+
+def _listed(side: str, slots: Sequence[Slot]) -> str:
+    return ", ".join(f"{side}.{quote(slot.name)}" for slot in slots)
 
 
 def same(keys: Sequence[Slot]) -> str:
@@ -80,14 +113,24 @@ def _groups(query: Query, source: str, names: str) -> int:
     return int(query(f"SELECT count(*) FROM ({grouped}) AS repeated")[0][0])
 
 
-def _update(session: Session, name: TableName, staged: str, pour: Pour, keys: Sequence[Slot]) -> int:
-    """Update rows whose values differ, nulls included; how many."""
-    rest = [slot for slot in pour.slots if slot not in keys]
+def bring(session: Session, name: TableName, staged: str, keys: Sequence[Slot], rest: Sequence[Slot]) -> int:
+    """Update the columns `rest` of the target's rows that have a key of `staged` and differ, nulls included; how many.
+
+    Side effects: the session's transaction.
+    """
     if not rest:
         return 0
-    differ = " OR ".join(f"{_comparable('t', slot)} IS DISTINCT FROM {_comparable('s', slot)}" for slot in rest)
     changes = ", ".join(f"{quote(slot.name)} = s.{quote(slot.name)}" for slot in rest)
-    return session.execute(f"UPDATE {name.sql} AS t SET {changes} FROM {staged} AS s WHERE {same(keys)} AND ({differ})")
+    return session.execute(
+        f"UPDATE {name.sql} AS t SET {changes} FROM {staged} AS s WHERE {same(keys)} AND ({differ('t', 's', rest)})"
+    )
+
+
+def differ(one: str, other: str, slots: Sequence[Slot]) -> str:
+    """The condition, as SQL, that two rows differ in one of the columns; NULL equals NULL and nothing else."""
+    pairs = ((_comparable(one, slot), _comparable(other, slot)) for slot in slots)
+    # Every system reads this; IS DISTINCT FROM is not known to all of them.
+    return " OR ".join(f"NOT coalesce({a} = {b}, {a} IS NULL AND {b} IS NULL)" for a, b in pairs) or "1 = 0"
 
 
 def _comparable(side: str, slot: Slot) -> str:

@@ -13,7 +13,7 @@ from agent_etl.connectors.marker import MARKERS
 from agent_etl.connectors.names import TableName, find, parse
 from agent_etl.connectors.postgres_types import STORED, Native, direct, placed, staged, wire
 from agent_etl.connectors.pour import Pour
-from agent_etl.connectors.session import no_table, staging, stored
+from agent_etl.connectors.session import creation, no_table, staging, stored
 from agent_etl.engine.duck import literal, quote
 from agent_etl.engine.errors import AgentEtlError, ConnectionLost, OutcomeUnknown, TargetError
 from agent_etl.engine.ports import Capabilities, Relation
@@ -77,6 +77,9 @@ class PostgresSession:
 
     def native(self, column: Column) -> Slot:
         return placed(Native(column.name, stored(column, CAPABILITIES)))
+
+    def create(self, name: TableName, slots: Sequence[Slot]) -> None:
+        self.execute(creation(name, slots, CAPABILITIES))
 
     def has_markers(self, name: TableName) -> bool:
         return self._kind(TableName(name.schema, MARKERS)) is not None

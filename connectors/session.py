@@ -8,11 +8,12 @@ from typing import Any, Protocol
 from agent_etl.connectors.fit import Slot, decimal, head
 from agent_etl.connectors.names import TableName
 from agent_etl.connectors.pour import Pour
+from agent_etl.engine.duck import quote
 from agent_etl.engine.errors import TargetError
 from agent_etl.engine.ports import Capabilities, Relation
 from agent_etl.engine.schema import Column
 
-__all__ = ["Effect", "Session", "no_table", "staging", "stored"]
+__all__ = ["Effect", "Session", "creation", "no_table", "staging", "stored"]
 
 _staged = count(1)
 
@@ -55,6 +56,10 @@ class Session(Protocol):
         """How a new column of that logical type is stored. Raises: TargetError for a type that has no place there."""
         ...
 
+    def create(self, name: TableName, slots: Sequence[Slot]) -> None:
+        """Make the table. A system whose DDL commits undoes it in `rollback`."""
+        ...
+
     def has_markers(self, name: TableName) -> bool:
         """Whether the marker table stands beside `name`."""
         ...
@@ -90,6 +95,12 @@ class Session(Protocol):
 def staging() -> str:
     """A name for a temporary table that nothing else in this process has, unquoted."""
     return f"_etl_staged_{next(_staged)}"
+
+
+def creation(name: TableName, slots: Sequence[Slot], capabilities: Capabilities) -> str:
+    """The statement that makes a table of these columns."""
+    columns = ", ".join(f"{quote(slot.name)} {slot.native}" for slot in slots)
+    return f"CREATE TABLE {name.sql} ({columns}){capabilities.table_options}"
 
 
 def stored(column: Column, capabilities: Capabilities) -> str:

@@ -10,10 +10,11 @@ from agent_etl.connectors.fit import Slot
 from agent_etl.connectors.marker import MARKERS
 from agent_etl.connectors.names import TableName, find, parse
 from agent_etl.connectors.pour import Pour
-from agent_etl.connectors.session import no_table, staging, stored
+from agent_etl.connectors.session import creation, no_table, staging, stored
 from agent_etl.connectors.sqlite_types import STORED, declared, slot_type, wire
 from agent_etl.engine.duck import literal, quote
 from agent_etl.engine.errors import AgentEtlError, OutcomeUnknown
+from agent_etl.engine.interruption import check
 from agent_etl.engine.ports import Capabilities, Relation
 from agent_etl.engine.schema import Column
 
@@ -29,6 +30,8 @@ CAPABILITIES = Capabilities(
     folds_case=True,
     ordered=True,
 )
+
+_CHUNK = 250_000
 
 
 class SqliteSession:
@@ -71,6 +74,9 @@ class SqliteSession:
         text = stored(column, CAPABILITIES)
         return Slot(column.name, slot_type(declared(column.name, text)), text)
 
+    def create(self, name: TableName, slots: Sequence[Slot]) -> None:
+        self.execute(creation(name, slots, CAPABILITIES))
+
     def has_markers(self, name: TableName) -> bool:
         return bool(self.query(f"SELECT 1 FROM sqlite_master WHERE name = {literal(MARKERS)}"))
 
@@ -83,7 +89,13 @@ class SqliteSession:
 
     def pour(self, name: TableName, pour: Pour, rows: Relation) -> int:
         staged, given = self.stage(pour, rows, ())
-        self._channel.execute(f"INSERT INTO {name.sql} ({pour.names}) SELECT {pour.names} FROM {staged} ORDER BY rowid")
+        # The driver cannot end a statement of another thread, so a long load is several short ones.
+        for first in range(0, given, _CHUNK):
+            check()
+            part = f"rowid > {first} AND rowid <= {first + _CHUNK}"
+            self._channel.execute(
+                f"INSERT INTO {name.sql} ({pour.names}) SELECT {pour.names} FROM {staged} WHERE {part} ORDER BY rowid"
+            )
         self._channel.execute(f"DROP TABLE {staged}")
         return given
 

@@ -40,8 +40,8 @@ class Capabilities:
     none. `ordered`: rows keep the order in which they were written.
 
     How the system says what others say otherwise: `distinct`, a template, is the condition that {0} and {1} differ,
-    nulls included; `comparable` turns a `textual` column into what has an equality; `update_joins`: UPDATE joins another
-    table instead of naming it after FROM; `table_options` end every CREATE TABLE.
+    nulls included; `comparable` turns a `textual` column into what has an equality; `update_joins`: UPDATE joins the
+    other table instead of naming it after FROM; `table_options` end every CREATE TABLE.
     """
 
     kind: str
