@@ -3,7 +3,7 @@
 Rows may delete what has their key instead (`delete_by`), and keys that the data lacks may go (`delete_missing`).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from agent_etl.connectors.fit import Slot
@@ -15,9 +15,22 @@ from agent_etl.engine.duck import quote
 from agent_etl.engine.errors import CheckFailed
 from agent_etl.engine.ports import Capabilities, LoadOrder, Relation
 
-__all__ = ["check_keys", "check_matches", "differs", "merge", "same", "update"]
+__all__ = [
+    "Execute",
+    "Query",
+    "among",
+    "check_keys",
+    "check_matches",
+    "comparable",
+    "delete",
+    "differs",
+    "merge",
+    "same",
+    "update",
+]
 
 Query = Callable[[str], Sequence[Sequence[Any]]]
+Execute = Callable[[str], int]
 
 
 def merge(session: Session, name: TableName, order: LoadOrder, pour: Pour, rows: Relation) -> Effect:
@@ -34,7 +47,7 @@ def merge(session: Session, name: TableName, order: LoadOrder, pour: Pour, rows:
     kept = staged
     if order.delete_by:
         kept = f"(SELECT {pour.names} FROM {staged} AS s WHERE s.{quote(FLAG)} = 0)"
-    updated = bring(session, name, kept, keys, [slot for slot in pour.slots if slot not in keys])
+    updated = update(session, name, kept, keys, [slot for slot in pour.slots if slot not in keys])
     # An outer join, not EXISTS: SQLite would scan the whole target again for each row.
     values = ", ".join(f"s.{quote(slot.name)}" for slot in pour.slots)
     inserted = session.execute(
@@ -51,18 +64,20 @@ def delete(execute: Execute, target: str, staged: str, keys: Sequence[Slot], ord
     """
     deleted = 0
     if order.delete_by:
-        found = among(keys, f"{staged} AS s WHERE s.{quote(FLAG)} = 1")
-        deleted += execute(f"DELETE FROM {target} AS t WHERE {found}")
+        flags = among(keys, f"SELECT {_listed('s', keys)} FROM {staged} AS s WHERE s.{quote(FLAG)} = 1")
+        deleted += execute(f"DELETE FROM {target} WHERE {flags}")
     if order.delete_missing:
-        there = " AND ".join(f"t.{quote(slot.name)} IS NOT NULL" for slot in keys)
-        lacking = f"NOT EXISTS (SELECT 1 FROM {staged} AS s WHERE {same(keys)})"
-        deleted += execute(f"DELETE FROM {target} AS t WHERE {there} AND {lacking}")
+        absent = f"s.{quote(keys[0].name)} IS NULL"
+        lacking = (
+            f"SELECT {_listed('t', keys)} FROM {target} AS t LEFT JOIN {staged} AS s ON {same(keys)} WHERE {absent}"
+        )
+        deleted += execute(f"DELETE FROM {target} WHERE {among(keys, lacking)}")
     return deleted
 
 
-def among(keys: Sequence[Slot], source: str) -> str:
-    """The condition, as SQL, that a target's row `t` has a key of `source`, rows named `s`: column by column."""
-    return f"({_listed('t', keys)}) IN (SELECT {_listed('s', keys)} FROM {source})"
+def among(keys: Sequence[Slot], found: str) -> str:
+    """The condition, as SQL, that a row has a key that the query `found` gives: column by column, never glued."""
+    return f"({', '.join(quote(slot.name) for slot in keys)}) IN ({found})"
 
 
 def _listed(side: str, slots: Sequence[Slot]) -> str:
@@ -113,27 +128,29 @@ def _groups(query: Query, source: str, names: str) -> int:
     return int(query(f"SELECT count(*) FROM ({grouped}) AS repeated")[0][0])
 
 
-def bring(session: Session, name: TableName, staged: str, keys: Sequence[Slot], rest: Sequence[Slot]) -> int:
+def update(session: Session, name: TableName, staged: str, keys: Sequence[Slot], rest: Sequence[Slot]) -> int:
     """Update the columns `rest` of the target's rows that have a key of `staged` and differ, nulls included; how many.
 
     Side effects: the session's transaction.
     """
     if not rest:
         return 0
+    system = session.capabilities
+    found = f"{same(keys)} AND ({differs(system, 't', 's', rest)})"
+    if system.update_joins:
+        changes = ", ".join(f"t.{quote(slot.name)} = s.{quote(slot.name)}" for slot in rest)
+        return session.execute(f"UPDATE {name.sql} AS t JOIN {staged} AS s ON {found} SET {changes}")
     changes = ", ".join(f"{quote(slot.name)} = s.{quote(slot.name)}" for slot in rest)
-    return session.execute(
-        f"UPDATE {name.sql} AS t SET {changes} FROM {staged} AS s WHERE {same(keys)} AND ({differ('t', 's', rest)})"
-    )
+    return session.execute(f"UPDATE {name.sql} AS t SET {changes} FROM {staged} AS s WHERE {found}")
 
 
-def differ(one: str, other: str, slots: Sequence[Slot]) -> str:
+def differs(system: Capabilities, one: str, other: str, slots: Sequence[Slot]) -> str:
     """The condition, as SQL, that two rows differ in one of the columns; NULL equals NULL and nothing else."""
-    pairs = ((_comparable(one, slot), _comparable(other, slot)) for slot in slots)
-    # Every system reads this; IS DISTINCT FROM is not known to all of them.
-    return " OR ".join(f"NOT coalesce({a} = {b}, {a} IS NULL AND {b} IS NULL)" for a, b in pairs) or "1 = 0"
+    pairs = ((comparable(system, slot, one), comparable(system, slot, other)) for slot in slots)
+    return " OR ".join(system.distinct.format(*pair) for pair in pairs) or "1 = 0"
 
 
-def _comparable(side: str, slot: Slot) -> str:
-    """A column as something that can be compared: PostgreSQL's json and xml have no equality."""
+def comparable(system: Capabilities, slot: Slot, side: str) -> str:
+    """A row's column as something that can be compared: PostgreSQL's json and xml have no equality."""
     column = f"{side}.{quote(slot.name)}"
-    return f"CAST({column} AS VARCHAR)" if slot.textual else column
+    return system.comparable.format(column) if slot.textual else column
