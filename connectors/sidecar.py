@@ -20,6 +20,7 @@ from agent_etl.engine.errors import Busy, TargetError
 from agent_etl.engine.lease import held
 from agent_etl.engine.ports import Marker
 from agent_etl.engine.schema import Column
+from agent_etl.engine.watermark import Watermark
 
 __all__ = ["Entry", "Identity", "Sidecar", "identity", "recorded"]
 
@@ -161,11 +162,16 @@ class Sidecar:
             ) from error
 
 
+def _marker(item: dict[str, Any]) -> Marker:
+    cursors = {name: Watermark(**mark) for name, mark in item.get("cursors", {}).items()}
+    return Marker(**{**item, "cursors": cursors})
+
+
 def _entry(item: dict[str, Any]) -> Entry:
     size, changed, inode = item["after"]
     before = item["before"]
     return Entry(
-        marker=Marker(**item["marker"]),
+        marker=_marker(item["marker"]),
         before=(before[0], before[1], before[2]) if before else None,
         after=(size, changed, inode),
         total=item["total"],

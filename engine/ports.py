@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from agent_etl.engine.errors import AgentEtlError
 from agent_etl.engine.schema import Column, Table
+from agent_etl.engine.watermark import Advance, Watermark, Within
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 __all__ = [
+    "Aside",
     "Capabilities",
     "Connection",
     "Connections",
@@ -67,8 +69,8 @@ class Relation:
     new Arrow reader each time. `casts` are DuckDB expressions that turn a delivered column into its logical type
     (`{name: expression}`), where the system could not deliver it as such. `columns` are the logical columns.
     `rejects` is a query that is valid in the same DuckDB connection once `sql` was read to its end: one row for each
-    source row that was set aside, as (line BIGINT, column_name VARCHAR, reason VARCHAR, raw VARCHAR). `total` is a
-    query for the number of source rows, where the system can tell it apart from the read; both None otherwise.
+    source row that was set aside, as (line BIGINT, column_name VARCHAR, reason VARCHAR, raw VARCHAR); `raw` is JSON
+    text, and `reread` says, as JSON text, how it becomes a row again (connectors/reread.py). `total` is a query for the number of source rows, where the system can tell it apart from the read; both None otherwise.
     `diagnose` looks again after a failed read, slowly, and gives the same failure with what was found (line, column,
     the type that fits), or the very same error when it knows no more.
     """
@@ -78,6 +80,7 @@ class Relation:
     open: "Callable[[], pa.RecordBatchReader] | None" = None
     casts: Mapping[str, str] = field(default_factory=dict)
     rejects: str | None = None
+    reread: str | None = None
     total: str | None = None
     diagnose: Callable[[AgentEtlError], AgentEtlError] | None = None
 
@@ -104,14 +107,22 @@ class Source(Protocol):
         columns: Sequence[str] | None = None,
         where: str | None = None,
         options: Mapping[str, Any] | None = None,
+        within: Within | None = None,
     ) -> Relation:
-        """The rows, nothing read yet. `where`, a DuckDB expression, may be pushed down; the caller applies it again."""
+        """The rows, nothing read yet.
+
+        `where`, a DuckDB expression, and `within`, a range of a column, may be pushed down; the caller applies them
+        again. Rows without a value of that column must come all the same, so that they can be counted.
+        """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Marker:
-    """The proof in the target that a package was loaded, committed with its rows."""
+    """The proof in the target that a package was loaded, committed with its rows.
+
+    `cursors` say how far the incremental extracts that feed the table had come with it; empty where it says nothing.
+    """
 
     load_id: str
     table: str
@@ -122,6 +133,19 @@ class Marker:
     run_id: str
     plan_hash: str
     loaded_at: str
+    cursors: Mapping[str, Watermark] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """Dead letters (engine/deadletters.COLUMNS) that a load writes beside its table: `count` of them.
+
+    `settling`: they are letters that are open there, and what has become of them; all of them must be open still.
+    """
+
+    rows: Relation
+    count: int
+    settling: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +156,9 @@ class LoadOrder:
     `seen` is the table's newest epoch as the caller knew it when its run began: a newer one in the target, by another
     load, is a StaleRun; None: whatever is there is built upon. `delete_by` is the column of the data that flags rows to
     delete, `delete_missing` deletes (scd2: retires) what the data has no key of. `effective` is the column of the data
-    with the time of change; `at` is the load's own time, None: now. See plan.Load.
+    with the time of change; `at` is the load's own time, None: now. See plan.Load. `advances` are the incremental
+    extracts that the rows are made of: they are committed with the rows, and a load that would change nothing at all
+    writes no marker then. `aside` are the dead letters that the same transaction writes beside the table.
     """
 
     table: str
@@ -150,15 +176,17 @@ class LoadOrder:
     delete_missing: bool = False
     effective: str | None = None
     at: datetime | None = None
+    advances: tuple[Advance, ...] = ()
+    aside: Aside | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class LoadResult:
-    """What a load did. `rows` were given; `inserted`, `updated`, `deleted` are rows of the table to which that happened.
+    """What a load did. `rows` were given; `inserted`, `updated`, `deleted` are rows of the table that were so changed.
 
-    For scd2 these rows are versions.
-
-    `already`: the marker was there, nothing was written. `notes` are things that a person should know.
+    For scd2 these rows are versions. `repeated` rows were there from an earlier load and were not added again.
+    `quarantined` dead letters were written. `already`: the marker was there, nothing was written. `unchanged`: there was nothing new to write, `marker` is that of
+    an earlier load. `notes` are things that a person should know.
     """
 
     marker: Marker
@@ -167,7 +195,10 @@ class LoadResult:
     updated: int = 0
     deleted: int = 0
     already: bool = False
+    repeated: int = 0
+    unchanged: bool = False
     notes: tuple[str, ...] = ()
+    quarantined: int = 0
 
 
 class Target(Protocol):
@@ -193,6 +224,13 @@ class Target(Protocol):
 
     def newest(self, table: str) -> Marker | None:
         """The newest committed marker of a table, also of one that was dropped since, or None."""
+        ...
+
+    def cursors(self, table: str) -> Mapping[str, Watermark]:
+        """How far incremental extracts have come in that table, by their identities.
+
+        Nothing when there is no such table, or when its rows were replaced since.
+        """
         ...
 
     def load(self, order: LoadOrder, rows: Relation) -> LoadResult:
