@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from agent_etl.connectors.fit import Slot, fitting, misfit
 from agent_etl.connectors.names import folded
@@ -10,10 +10,10 @@ from agent_etl.connectors.pour import Pour, matched, named
 from agent_etl.engine.duck import literal, quote
 from agent_etl.engine.errors import TargetError, TargetSchemaMismatch
 from agent_etl.engine.history import SINCE, UNTIL, is_flag, is_time
-from agent_etl.engine.ports import LoadOrder
+from agent_etl.engine.ports import LoadOrder, Marker
 from agent_etl.engine.schema import Column
 
-__all__ = ["FLAG", "clock", "columns", "dated", "flagged", "placed", "validity"]
+__all__ = ["FLAG", "clock", "columns", "dated", "flagged", "placed", "spare", "timed", "validity"]
 
 FLAG = "_etl_delete"
 """The staged column that is 1 where a row deletes what has its key."""
@@ -40,6 +40,20 @@ def placed(order: LoadOrder, slots: Sequence[Slot], *, folds: bool) -> Pour:
     if order.mode == "scd2":
         slots = [slot for slot in slots if slot not in validity(order, slots)]
     return matched(replace(order, columns=_values(order, slots)), slots, folds=folds)
+
+
+def timed(order: LoadOrder, newest: Marker | None) -> LoadOrder:
+    """The order with its time: the one that it has, else now; after the newest load's, whatever the clock says."""
+    at = order.at or datetime.now(UTC)
+    if newest is not None:
+        at = max(at, datetime.fromisoformat(newest.loaded_at) + timedelta(microseconds=1))
+    return replace(order, at=at)
+
+
+def spare(order: LoadOrder, pour: Pour, slots: Sequence[Slot]) -> list[str]:
+    """Names of the table's columns that neither the data nor the load fills."""
+    own = {slot.name for slot in validity(order, slots)} if order.mode == "scd2" else set()
+    return [name for name in pour.spare(slots) if name not in own]
 
 
 def validity(order: LoadOrder, slots: Sequence[Slot]) -> tuple[Slot, Slot]:
@@ -89,7 +103,7 @@ def dated(order: LoadOrder, pour: Pour, since: Slot) -> Pour:
 
 
 def clock(order: LoadOrder, since: Slot) -> Pour:
-    """The load's own time, in UTC, as the target keeps it in `since`. Raises: TargetSchemaMismatch for coarser types."""
+    """The load's own time, in UTC, as `since` keeps it. Raises: TargetSchemaMismatch for a coarser type."""
     if since.type not in ("TIMESTAMP", _ZONED):
         raise _unfitting(order, Column(SINCE, "TIMESTAMP"), since)
     now = (order.at or datetime.now(UTC)).astimezone(UTC)

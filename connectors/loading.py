@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 
+from agent_etl.connectors import layout
 from agent_etl.connectors import marker as markers
+from agent_etl.connectors.fit import Slot
 from agent_etl.connectors.merge import merge
 from agent_etl.connectors.names import TableName, check_names
-from agent_etl.connectors.pour import Pour, matched, named
+from agent_etl.connectors.pour import Pour, named
+from agent_etl.connectors.scd2 import scd2
 from agent_etl.connectors.session import Effect, Session
 from agent_etl.engine.duck import quote
 from agent_etl.engine.errors import TargetError
@@ -32,8 +35,9 @@ def load(session: Session, order: LoadOrder, rows: Relation) -> LoadResult:
         session.execute(markers.create(name, session.capabilities.table_options))
         last = markers.latest(session.query, name)
         markers.fence(order, last)
-        pour, notes = _prepare(session, name, order)
-        effect = _write(session, name, order, pour, rows)
+        order = layout.timed(order, last)
+        pour, slots, notes = _prepare(session, name, order)
+        effect = _write(session, name, order, pour, slots, rows)
         point("load.staged")
         made = markers.made(order, name, effect.rows, last)
         markers.write(session.execute, name, made)
@@ -81,29 +85,41 @@ def _count(session: Session, name: TableName) -> int:
     return int(session.query(f"SELECT count(*) FROM {name.sql}")[0][0])
 
 
-def _prepare(session: Session, name: TableName, order: LoadOrder) -> tuple[Pour, tuple[str, ...]]:
-    """Make the table ready and say which column goes where. Side effects: creates or alters the table."""
+def _prepare(session: Session, name: TableName, order: LoadOrder) -> tuple[Pour, tuple[Slot, ...], tuple[str, ...]]:
+    """Make the table ready; which column goes where, all of its columns, notes.
+
+    Side effects: creates or alters the table.
+    """
     slots = session.slots(name)
     if slots is None:
         check_names([name.table], session.capabilities)
-        new = {column.name: session.native(column) for column in order.columns}
-        session.create(name, tuple(new.values()))
-        return matched(order, tuple(new.values()), folds=False), ()
+        slots = tuple(session.native(column) for column in layout.columns(order))
+        session.create(name, slots)
+        return layout.placed(order, slots, folds=False), slots, ()
     for column in order.evolve:
         if named(slots, column.name, folds=session.capabilities.folds_case) is None:
             slot = session.native(column)
             session.execute(f"ALTER TABLE {name.sql} ADD COLUMN {quote(slot.name)} {slot.native}")
             slots = (*slots, slot)
-    pour = matched(order, slots, folds=True)
-    return pour, tuple(
-        f"column {extra} of {order.table} gets its default: the data has no such column" for extra in pour.spare(slots)
+    pour = layout.placed(order, slots, folds=True)
+    return (
+        pour,
+        slots,
+        tuple(
+            f"column {extra} of {order.table} gets its default: the data has no such column"
+            for extra in layout.spare(order, pour, slots)
+        ),
     )
 
 
-def _write(session: Session, name: TableName, order: LoadOrder, pour: Pour, rows: Relation) -> Effect:
+def _write(
+    session: Session, name: TableName, order: LoadOrder, pour: Pour, slots: Sequence[Slot], rows: Relation
+) -> Effect:
     """Bring the rows into the table by the order's mode."""
     if order.mode == "merge":
         return merge(session, name, order, pour, rows)
+    if order.mode == "scd2":
+        return scd2(session, name, order, pour, slots, rows)
     deleted = session.execute(f"DELETE FROM {name.sql}") if order.mode == "replace" else 0
     given = session.pour(name, pour, rows)
     return Effect(given, given, deleted=deleted)
