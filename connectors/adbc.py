@@ -1,7 +1,7 @@
 """A thin face of an ADBC connection: small queries, streams of Arrow batches, bulk ingest; all errors typed."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 import pyarrow as pa
@@ -10,6 +10,7 @@ from adbc_driver_manager import Error
 from agent_etl.connectors.pour import Pour, explained
 from agent_etl.engine import duck
 from agent_etl.engine.errors import AgentEtlError
+from agent_etl.engine.interruption import check
 from agent_etl.engine.ports import Relation
 from agent_etl.engine.relay import Relayed
 
@@ -80,23 +81,19 @@ class Channel:
         means. Side effects: the table.
         """
         place = {"mode": "append", "db_schema_name": schema} if schema else {"mode": "create", "temporary": True}
-        with self._cursor() as cursor:
-            between = duck.connect(memory_limit=memory_limit)
+        with self._cursor() as cursor, duck.connected(memory_limit=memory_limit) as between, ExitStack() as stack:
+            select = stack.enter_context(duck.attached(between, rows))
             try:
-                with duck.attached(between, rows) as select:
-                    try:
-                        reader = between.sql(pour.select(select)).to_arrow_reader(_BATCH_ROWS)
-                        given = pa.RecordBatchReader.from_batches(reader.schema, _typed(reader, pour))
-                        return int(cursor.adbc_ingest(table, given, **place))
-                    except duck.Error as error:
-                        raise explained(str(error), pour) or duck.translate(error) from None
-                    except FAILURES as error:
-                        known = explained(str(error), pour)
-                        if known is None:
-                            raise
-                        raise known from None
-            finally:
-                between.close()
+                reader = between.sql(pour.select(select)).to_arrow_reader(_BATCH_ROWS)
+                given = pa.RecordBatchReader.from_batches(reader.schema, _typed(reader, pour))
+                return int(cursor.adbc_ingest(table, given, **place))
+            except duck.Error as error:
+                raise explained(str(error), pour) or duck.translate(error) from None
+            except FAILURES as error:
+                known = explained(str(error), pour)
+                if known is None:
+                    raise
+                raise known from None
 
     def commit(self) -> None:
         """Commit what the connection has begun."""
@@ -111,6 +108,10 @@ class Channel:
             self._connection.rollback()
         except FAILURES as error:
             raise self._explain(error) from None
+
+    def cancel(self) -> None:
+        """End what the connection does in another thread, where the driver can. Raises: the driver's error."""
+        self._connection.adbc_cancel()
 
     def close(self) -> None:
         """Close the connection; what is not committed is gone."""
@@ -130,7 +131,9 @@ def _batches(cursor: Any, reader: pa.RecordBatchReader) -> Iterator[pa.RecordBat
 def _typed(reader: pa.RecordBatchReader, pour: Pour) -> Iterator[pa.RecordBatch]:
     """The batches; what ends them early crosses the driver as one of our errors."""
     try:
-        yield from reader
+        for batch in reader:
+            check()
+            yield batch
     except FAILURES as error:
         raise Relayed(explained(str(error), pour) or duck.translate(error)) from None
     finally:

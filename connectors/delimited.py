@@ -11,7 +11,7 @@ from agent_etl.connectors.dialect import Dialect, cells, detect, unique_names
 from agent_etl.connectors.readoptions import ReadOptions
 from agent_etl.connectors.sample import decoded, encoding_of, head
 from agent_etl.connectors.survey import Survey, survey
-from agent_etl.engine.duck import connect, literal, run
+from agent_etl.engine.duck import connected, literal, run
 from agent_etl.engine.errors import AgentEtlError, NotFound, ReadError
 from agent_etl.engine.ports import Relation
 from agent_etl.engine.schema import Column
@@ -200,7 +200,7 @@ def _recorded(dialect: Dialect, stated: ReadOptions, found: Survey, types: Mappi
 
 def _sniffed(path: Path) -> str:
     """The delimiter that DuckDB's own sniffer would take; empty when it finds none."""
-    with connect(memory_limit="256MB") as connection:
+    with connected(memory_limit="256MB") as connection:
         try:
             rows = run(connection, f"SELECT Delimiter FROM sniff_csv({literal(str(path))})").fetchall()
         except AgentEtlError:

@@ -6,7 +6,7 @@ from agent_etl.connectors.celltypes import MISFIT, infer, misfit
 from agent_etl.connectors.csvscan import CsvScan
 from agent_etl.connectors.sample import bad_byte, first_bad_byte
 from agent_etl.connectors.survey import BROKEN_KINDS, broken_records, uneven_lines
-from agent_etl.engine.duck import Cursor, connect, run
+from agent_etl.engine.duck import Cursor, connected, run
 from agent_etl.engine.errors import AgentEtlError, ReadError
 
 __all__ = ["diagnose"]
@@ -18,7 +18,7 @@ def diagnose(scan: CsvScan, types: Mapping[str, str], error: AgentEtlError) -> A
     Reads all files again, slowly.
     """
     column = str(error.fields.get("column", ""))
-    with connect(memory_limit="512MB") as connection:
+    with connected(memory_limit="512MB") as connection:
         if error.message == MISFIT and column in types:
             return _misfit(connection, scan, column, types[column])
         return _broken(connection, scan) or error

@@ -21,6 +21,7 @@ from agent_etl.engine import duck
 from agent_etl.engine.duck import literal, quote
 from agent_etl.engine.durable import sync
 from agent_etl.engine.errors import Busy, NotFound
+from agent_etl.engine.interruption import interruptible
 from agent_etl.engine.ports import Relation
 from agent_etl.engine.relay import Relayed
 from agent_etl.engine.schema import Column, ForeignKey, Table
@@ -68,7 +69,8 @@ def _opened(path: Path, config: Mapping[str, Any], *, write: bool = False) -> It
         file.users += 1
     try:
         connection.execute("SET arrow_lossless_conversion = true")
-        yield connection
+        with interruptible(connection.interrupt):
+            yield connection
     finally:
         connection.close()
         with file.changed:

@@ -14,10 +14,11 @@ from agent_etl.connectors.filemerge import compose, old_file
 from agent_etl.connectors.folder import Folder
 from agent_etl.connectors.names import TableName, check_names
 from agent_etl.connectors.sidecar import Entry, Sidecar, identity
-from agent_etl.engine.duck import Cursor, connect, quote, run
+from agent_etl.engine.duck import Cursor, connected, quote, run
 from agent_etl.engine.durable import sync
 from agent_etl.engine.errors import AgentEtlError, DiskFull, NotFound, TargetError
 from agent_etl.engine.faults import point
+from agent_etl.engine.interruption import check
 from agent_etl.engine.ports import Capabilities, LoadOrder, LoadResult, Marker, Relation
 from agent_etl.engine.schema import Column, Table
 
@@ -193,6 +194,7 @@ def _publish(place: _Place, order: LoadOrder, rows: Relation, last: Marker | Non
         entry = Entry(marker, identity(path), after, made.total, made.columns, made.delimiter)
         sidecar.write((*sidecar.committed(), entry))
         point("load.before_commit")
+        check()
         fresh.replace(path)
         sync(path.parent)
     except BaseException:
@@ -226,7 +228,7 @@ def _clean(path: Path) -> None:
 @contextmanager
 def _work() -> Iterator[Cursor]:
     """A DuckDB in memory that spills into a temporary folder."""
-    with TemporaryDirectory(prefix="agent_etl_") as spill, connect(temp=Path(spill)) as connection:
+    with TemporaryDirectory(prefix="agent_etl_") as spill, connected(temp=Path(spill)) as connection:
         yield connection
 
 

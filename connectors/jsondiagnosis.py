@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from agent_etl.connectors.celltypes import MISFIT, infer, misfit
 from agent_etl.connectors.jsonscan import BROKEN, LINE, JsonScan
 from agent_etl.connectors.sample import WHOLE, bad_byte, first_bad_byte, head
-from agent_etl.engine.duck import Cursor, connect, quote, run
+from agent_etl.engine.duck import Cursor, connected, quote, run
 from agent_etl.engine.errors import AgentEtlError, ReadError
 
 __all__ = ["diagnose"]
@@ -16,7 +16,7 @@ _ASIDE = "set such records aside with the option on_error='quarantine', or mend 
 
 def diagnose(scan: JsonScan, types: Mapping[str, str], error: AgentEtlError, *, closed: bool) -> AgentEtlError:
     """The same failure with file, line and reason; the very error when nothing more is known. Reads again, slowly."""
-    with connect(memory_limit="512MB") as connection:
+    with connected(memory_limit="512MB") as connection:
         for position, path in enumerate(scan.data.paths):
             offset = first_bad_byte(path, scan.data.kinds[position])
             if offset is not None:

@@ -9,7 +9,7 @@ from agent_etl.connectors.dialect import unique_names
 from agent_etl.connectors.jsonscan import JsonScan
 from agent_etl.connectors.readoptions import ReadOptions
 from agent_etl.connectors.sample import expanded
-from agent_etl.engine.duck import Cursor, connect, literal, quote, run
+from agent_etl.engine.duck import Cursor, connected, literal, quote, run
 from agent_etl.engine.errors import AgentEtlError, NotFound, ReadError
 from agent_etl.engine.ports import Relation
 from agent_etl.engine.schema import Column
@@ -43,7 +43,7 @@ class JsonRecords:
         for path, kind in zip(data.paths, data.kinds, strict=True):
             expanded(path, kind)
         scan = JsonScan(data, keys, stated.quarantine)
-        with connect(memory_limit="512MB") as connection:
+        with connected(memory_limit="512MB") as connection:
             notes = []
             try:
                 rows = _count(connection, scan)

@@ -20,6 +20,7 @@ from agent_etl.connectors.postgres_types import Fetched, Native, apart, fetched
 from agent_etl.connectors.target import SqlTarget
 from agent_etl.engine.duck import quote
 from agent_etl.engine.errors import AgentEtlError, ConnectionLost, NotFound, ReadError
+from agent_etl.engine.interruption import interruptible
 from agent_etl.engine.ports import Relation
 from agent_etl.engine.relay import Relayed, complaint
 from agent_etl.engine.schema import Table
@@ -88,7 +89,8 @@ class PostgresConnection:
                 channel.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             wanted = ", ".join(f"set_config('{name}', '{value}', true)" for name, value in _SESSION.items())
             channel.query(f"SELECT {wanted}")
-            yield channel
+            with interruptible(channel.cancel):
+                yield channel
 
     @contextmanager
     def _session(self, write: bool) -> Iterator[PostgresSession]:

@@ -9,7 +9,7 @@ from agent_etl.connectors.csvscan import CsvScan, fresh
 from agent_etl.connectors.dialect import Dialect, cells
 from agent_etl.connectors.filekind import FileKind
 from agent_etl.connectors.sample import WHOLE, bad_byte, chunks, expanded, first_bad_byte, line_ends
-from agent_etl.engine.duck import Cursor, connect, run
+from agent_etl.engine.duck import Cursor, connected, run
 from agent_etl.engine.errors import ReadError
 
 __all__ = ["BROKEN_KINDS", "Survey", "broken_records", "survey", "uneven_lines"]
@@ -42,7 +42,7 @@ def survey(scan: CsvScan) -> Survey:
         raise ReadError("The files of the pattern are compressed in different ways", dataset=scan.data.name)
     sizes = [expanded(path, kind) for path, kind in zip(scan.data.paths, scan.data.kinds, strict=True)]
     known = [size for size in sizes if size is not None]
-    with connect(memory_limit="512MB") as connection:
+    with connected(memory_limit="512MB") as connection:
         if len(known) == len(sizes) and sum(known) <= WHOLE:
             return _whole(connection, scan)
         with TemporaryDirectory(prefix="agent_etl_") as folder:

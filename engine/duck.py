@@ -21,6 +21,7 @@ from agent_etl.engine.errors import (
     ReadError,
     SourceError,
 )
+from agent_etl.engine.interruption import interruptible
 from agent_etl.engine.ports import Relation
 from agent_etl.engine.relay import received
 from agent_etl.engine.schema import Column
@@ -34,6 +35,7 @@ __all__ = [
     "columns_of",
     "complaint",
     "connect",
+    "connected",
     "literal",
     "quote",
     "run",
@@ -99,6 +101,13 @@ def connect(
     if connection.sql("select current_setting('enable_progress_bar')").fetchall()[0][0]:
         connection.execute("set enable_progress_bar = false")
     return connection
+
+
+@contextmanager
+def connected(*, memory_limit: str = "768MB", temp: Path | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A DuckDB in memory for the block; whoever interrupts the run ends its queries."""
+    with connect(memory_limit=memory_limit, temp=temp) as connection, interruptible(connection.interrupt):
+        yield connection
 
 
 def run(cursor: Cursor, sql: str, **fields: object) -> Cursor:

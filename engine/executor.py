@@ -20,6 +20,7 @@ from agent_etl.engine.epochs import Epochs
 from agent_etl.engine.errors import AgentEtlError, ReadError, SourceError, Transient, UsageError
 from agent_etl.engine.faults import point
 from agent_etl.engine.fusion import streamed
+from agent_etl.engine.interruption import check, pause
 from agent_etl.engine.loading import Errand, Rows, load, loaded_before, settle
 from agent_etl.engine.manifest import Manifest
 from agent_etl.engine.observe.events import Kind, OnEvent, event
@@ -78,10 +79,6 @@ class Executor:
         """Close the executor's DuckDB and remove what it spilled."""
         self._packages.close()
 
-    def interrupt(self) -> None:
-        """End the queries that run now in other threads; their tasks fail. A load rolls back or commits whole."""
-        self._packages.interrupt()
-
     def tasks(self) -> tuple[Task, ...]:
         """The plan's tasks, each after those that it needs."""
         return self._dag.tasks()
@@ -89,8 +86,10 @@ class Executor:
     def run(self, task: Task) -> TaskResult:
         """Do one task, or find that it is done. Transient failures are tried again, at most settings.max_retries times.
 
-        Raises: AgentEtlError, recorded as the task's failure. Side effects: the task's output and its record.
+        Raises: AgentEtlError, recorded as the task's failure; KeyboardInterrupt when the run is to end (Interruption).
+        Side effects: the task's output and its record.
         """
+        check()
         step = self._step(task.name)
         self._epochs.note(self._plan.loads)
         self._tell("task_started", step.name, task=task.kind)
@@ -98,6 +97,7 @@ class Executor:
         try:
             result = self._retrying(step.name, lambda: self._do(step))
         except AgentEtlError as error:
+            check()  # what was ended by an interruption has not failed
             failure = StepFailure.of(step.name, task.kind, error)
             with suppress(AgentEtlError):  # the task's own failure is the news, not that it could not be written down
                 self._store.record_failure(self._run_id, failure)
@@ -241,6 +241,7 @@ class Executor:
 
     def _retrying(self, step: str, do: Callable[[], T]) -> T:
         def told(state: RetryCallState) -> None:
+            check()
             error = state.outcome.exception() if state.outcome else None
             code = error.code if isinstance(error, AgentEtlError) else "unknown"
             self._store.audit(
@@ -253,6 +254,7 @@ class Executor:
             wait=wait_random_exponential(multiplier=0.2, max=10),
             retry=retry_if_exception_type(Transient),
             before_sleep=told,
+            sleep=pause,
             reraise=True,
         )
         return retrying(do)

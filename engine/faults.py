@@ -6,11 +6,11 @@ raise (InjectedFault), sleep (60 s), stop (SIGSTOP). Only tests set it.
 
 import os
 import signal
-import time
 from collections import Counter
 from threading import Lock
 
 from agent_etl.engine.errors import ConnectionLost, SettingsError
+from agent_etl.engine.interruption import pause
 from agent_etl.engine.settings import environment
 
 __all__ = ["POINTS", "InjectedFault", "point"]
@@ -82,6 +82,6 @@ def _act(action: str, name: str) -> None:
     elif action == "stop":
         os.kill(os.getpid(), signal.SIGSTOP)
     elif action == "sleep":
-        time.sleep(60)
+        pause(60)
     else:
         raise InjectedFault("A fault was injected", point=name)

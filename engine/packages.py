@@ -1,8 +1,8 @@
 """The packages of one plan in one run: extracts' and transforms' rows, made when they are missing."""
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from threading import Event, Lock, RLock, Thread
+from contextlib import ExitStack, closing, contextmanager
+from threading import Lock, RLock
 
 from agent_etl.engine.addresses import Addresses
 from agent_etl.engine.computation import computed
@@ -11,6 +11,7 @@ from agent_etl.engine.duck import Cursor, attached, columns_of, connect, quote, 
 from agent_etl.engine.errors import Corrupt, ReadError, UsageError
 from agent_etl.engine.extraction import compare, extract
 from agent_etl.engine.fusion import fused_load
+from agent_etl.engine.interruption import interruptible
 from agent_etl.engine.manifest import Manifest
 from agent_etl.engine.plan import Extract, Load, Step, Transform
 from agent_etl.engine.ports import Connections, Relation
@@ -18,8 +19,6 @@ from agent_etl.engine.settings import Settings
 from agent_etl.engine.stage import Stage
 
 __all__ = ["Packages"]
-
-_AGAIN = 0.1  # seconds between two interruptions
 
 
 class Packages:
@@ -48,26 +47,12 @@ class Packages:
         self._duck: Cursor | None = None
         self._lock = RLock()
         self._making: dict[str, Lock] = {}
-        self._working: dict[int, Cursor] = {}
-        self._closed = Event()
         self._whole: set[str] = set()
         self._compared: set[str] = set()
 
     def close(self) -> None:
         """Close the DuckDB that makes packages and remove what it spilled."""
-        self._closed.set()
         self._open.close()
-
-    def interrupt(self) -> None:
-        """End the queries of other threads until `close`; what they were making is not sealed."""
-        Thread(target=self._interrupting, name="interrupting", daemon=True).start()
-
-    def _interrupting(self) -> None:
-        # Again and again: DuckDB forgets an interruption that comes just before the query begins.
-        while not self._closed.wait(_AGAIN):
-            with self._lock:
-                for cursor in self._working.values():
-                    cursor.interrupt()
 
     def sealed(self, step: Step) -> Manifest | None:
         """The step's package when it is there already, not verified."""
@@ -120,13 +105,8 @@ class Packages:
             if self._duck is None:
                 self._duck = self._connected()
             cursor = self._duck.cursor()
-            self._working[id(cursor)] = cursor
-        try:
+        with closing(cursor), interruptible(cursor.interrupt):
             yield cursor
-        finally:
-            with self._lock:
-                del self._working[id(cursor)]
-            cursor.close()
 
     def _connected(self) -> Cursor:
         temp = self._open.enter_context(self._stage.scratch("spill"))

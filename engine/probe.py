@@ -7,6 +7,7 @@ from typing import Any, TypeVar, cast
 
 from agent_etl.engine.duck import Cursor, attached, connect, literal, quote, run
 from agent_etl.engine.errors import NotFound
+from agent_etl.engine.interruption import interruptible
 from agent_etl.engine.ports import Connections, KeyFacts, Overlap, ValueFacts
 from agent_etl.engine.schema import Table
 from agent_etl.engine.settings import Settings
@@ -138,6 +139,7 @@ class SourceProber:
                 names = list(dict.fromkeys(columns))
                 relation = source.scan(table.dataset, columns=names, options=dict(table.options))
                 selects.append(stack.enter_context(attached(cursor, relation)))
+            stack.enter_context(interruptible(cursor.interrupt))
             yield cursor, tuple(selects)
 
     def _cursor(self) -> Cursor:

@@ -1,15 +1,13 @@
 """Driving a run's graph: from where it stands, with what a person says, to its end or its next question."""
 
-import signal
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
 
 from langgraph.types import Command, StateSnapshot
 
 from agent_etl.engine.errors import UsageError
 from agent_etl.engine.plan import Plan
+from agent_etl.graphs.attended import attended
 from agent_etl.graphs.checkpoints import checkpoints
 from agent_etl.graphs.context import LiveContext
 from agent_etl.graphs.drafting import unfitting
@@ -22,6 +20,8 @@ from agent_etl.graphs.session import Session
 from agent_etl.graphs.state import GRAPH_VERSION
 
 __all__ = ["Driver"]
+
+_LASTING: Final[dict[str, Any]] = {"durability": "sync", "version": "v2"}
 
 
 class Driver:
@@ -110,14 +110,14 @@ class Driver:
 
     def _invoke(self, graph: Any, given: Any) -> None:
         session = self._session
+        live = LiveContext(session=session)
         session.store.set_status(session.run_id, "running", waits_for="")
         try:
-            with _interruptible(session.stop):
-                graph.invoke(given, self._config, context=LiveContext(session=session), durability="sync", version="v2")
+            attended(lambda: graph.invoke(given, self._config, context=live, **_LASTING), session.interruption)
         except BaseException as error:
             session.store.set_status(session.run_id, "interrupted")
-            if session.stopped and isinstance(error, Exception):
-                # A library in whose middle the signal came tells of it by an error of its own.
+            if session.interruption.asked and isinstance(error, Exception):
+                # A library whose work was ended tells of it by an error of its own.
                 raise KeyboardInterrupt from error
             raise
 
@@ -141,31 +141,3 @@ def _of_this_version(snapshot: StateSnapshot) -> None:
             valid=GRAPH_VERSION,
             hint="start a new run",
         )
-
-
-@contextmanager
-def _interruptible(stop: Callable[[], None]) -> Iterator[None]:
-    """Inside, SIGINT and a handled SIGTERM first tell the tasks in other threads to stop, so that they roll back.
-
-    Side effects: this process's handlers, restored on leaving. Only the main thread may set them; elsewhere nothing.
-    """
-    before: dict[signal.Signals, Any] = {}
-    if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGINT, signal.SIGTERM):
-            handler = signal.getsignal(number)
-            if callable(handler):
-                before[number] = handler
-                signal.signal(number, _stopping(stop, handler))
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _stopping(stop: Callable[[], None], handler: Callable[[int, Any], Any]) -> Callable[[int, Any], Any]:
-    def handle(number: int, frame: Any) -> Any:
-        stop()
-        return handler(number, frame)
-
-    return handle

@@ -12,6 +12,7 @@ from agent_etl.connectors.registry import Registry, open_connections
 from agent_etl.engine.duck import attached, connect
 from agent_etl.engine.errors import AgentEtlError, CheckFailed, StaleRun, Terminal, UsageError
 from agent_etl.engine.executor import Executor
+from agent_etl.engine.interruption import Interruption
 from agent_etl.engine.observe.events import Event, Kind, OnEvent, event
 from agent_etl.engine.plan import Extract, Load, Plan
 from agent_etl.engine.probe import SourceProber
@@ -87,11 +88,12 @@ class Session:
         self._given_planner = planner
         self._on_event = on_event
         self._lock = RLock()
-        self._stopped = False
+        self.interruption = Interruption()
         self._known: dict[tuple[str, str], Any] = {}
 
     def close(self) -> None:
         """Close the executors, the connections and the store."""
+        self.interruption.close()
         for (kind, _), value in self._known.items():
             if kind == "executor":
                 value.close()
@@ -188,7 +190,7 @@ class Session:
         try:
             run_task.by(self.recorder(task.kind))(executor, task)
         except AgentEtlError as error:
-            if self._stopped:  # a query that was ended is no failure of its step
+            if self.interruption.asked:  # a query that was ended is no failure of its step
                 raise KeyboardInterrupt from error
             return self.archive.save_failure(StepFailure.of(step, task.kind, error))
         return ""
@@ -254,24 +256,13 @@ class Session:
 
     def heard(self, told: Event) -> None:
         """Keep an event, unless it only shows progress, and give it to whoever listens, one at a time."""
-        if self._stopped:
+        if self.interruption.asked:
             raise KeyboardInterrupt
         with self._lock:
             if told.kind != "task_progress":
                 self.store.audit(self.run_id, EVENT, told.kind, told.to_dict())
             if self._on_event is not None:
                 self._on_event(told)
-
-    @property
-    def stopped(self) -> bool:
-        """Whether the run was told to stop."""
-        return self._stopped
-
-    def stop(self) -> None:
-        """Let every task stop at its next step, so that its target rolls back. Nothing more is started."""
-        self._stopped = True
-        for executor in [value for (kind, _), value in list(self._known.items()) if kind == "executor"]:
-            executor.interrupt()
 
     def recorder(self, actor: str) -> Audit:
         """Keeps an agent's tool calls in the run's audit."""

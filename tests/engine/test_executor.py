@@ -1,5 +1,7 @@
 """The executor does each task once, and a task that is done is done."""
 
+from contextlib import closing
+
 import pytest
 from harness.shop import COPY, TOTAL_ROWS, TOTALS, Shop
 
@@ -15,6 +17,7 @@ from agent_etl.engine.errors import (
     UsageError,
 )
 from agent_etl.engine.executor import Executor
+from agent_etl.engine.interruption import Interruption
 from agent_etl.engine.plan import Plan
 
 
@@ -195,7 +198,7 @@ def test_a_query_that_begins_after_an_interruption_ends_too(shop):
     """Ctrl-C between a task's start and its query's start is not forgotten: the query does not run for minutes."""
     sql = "SELECT max(sqrt(x.range * y.range)) AS m FROM range(10000000) x, range(1000000) y"
     plan = TOTALS.replace("checks:", f"  - {{name: endless, sql: '{sql}'}}\nchecks:")
-    with shop.executor(plan) as executor:
-        executor.interrupt()
+    with shop.executor(plan) as executor, closing(Interruption()) as interruption, interruption:
+        interruption.ask()
         with pytest.raises(AgentEtlError):
             executor.relation("endless")
