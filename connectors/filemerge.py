@@ -5,17 +5,23 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from agent_etl.connectors import layout
 from agent_etl.connectors.dataset import Dataset
+from agent_etl.connectors.duckdb_session import CAPABILITIES, DuckdbSession
 from agent_etl.connectors.filekind import FileKind, verify
 from agent_etl.connectors.files import reader
 from agent_etl.connectors.filewrite import delimiter_of, slot, write
 from agent_etl.connectors.fit import Slot, head
-from agent_etl.connectors.merge import check_keys, check_matches, same
-from agent_etl.connectors.pour import Pour, explained, matched, named
+from agent_etl.connectors.merge import check_keys, check_matches, delete, differs, same
+from agent_etl.connectors.names import TableName
+from agent_etl.connectors.pour import Pour, explained, named
+from agent_etl.connectors.scd2 import scd2
+from agent_etl.connectors.session import Effect
 from agent_etl.connectors.sidecar import Entry, recorded
 from agent_etl.engine import duck
 from agent_etl.engine.duck import Cursor, attached, quote, translate
 from agent_etl.engine.errors import TargetError
+from agent_etl.engine.history import SINCE, UNTIL, is_time
 from agent_etl.engine.ports import LoadOrder, Relation
 from agent_etl.engine.schema import Column
 
@@ -87,37 +93,66 @@ def old_file(path: Path, kind: FileKind, entry: Entry | None) -> Old:
 def compose(old: Old | None, order: LoadOrder, rows: Relation, target: Path, kind: FileKind, cursor: Cursor) -> Made:
     """Write what the file becomes by the load.
 
-    Raises: TargetSchemaMismatch, TargetError for a value that does not fit, CheckFailed for a merge key that is not
-    one, the source's error when its rows stop coming. Side effects: the file `target`.
+    Raises: TargetSchemaMismatch, TargetError for a value that does not fit, CheckFailed for a key that does not
+    identify what is loaded, the source's error when its rows stop coming. Side effects: the file `target`.
     """
-    if old is None or order.mode == "replace":
+    if order.mode == "replace" or (old is None and order.mode == "append"):
         slots = tuple(slot(column, kind) for column in order.columns)
-        pour = matched(order, slots, folds=False)
+        pour = layout.placed(order, slots, folds=False)
         with _poured(rows, pour, cursor) as select:
             given = write(cursor, select, slots, target, kind, delimiter_of(kind))
         deleted = old.count(cursor) if old is not None else 0
         return Made(given, given, given, 0, deleted, _columns(slots), delimiter_of(kind))
+    if old is None:
+        slots, notes, delimiter = tuple(slot(column, kind) for column in layout.columns(order)), (), delimiter_of(kind)
+        pour = layout.placed(order, slots, folds=False)
+        columns = ", ".join(f"{quote(place.name)} {place.type}" for place in slots)
+        duck.run(cursor, f"CREATE TEMP TABLE old_rows ({columns})")
+    else:
+        slots, pour, notes = _opened(old, order, kind, cursor)
+        delimiter = old.delimiter
+    effect = _changed(order, pour, slots, rows, cursor)
+    with _explained(pour):
+        total = write(cursor, "FROM old_rows", slots, target, kind, delimiter)
+    return Made(total, effect.rows, effect.inserted, effect.updated, effect.deleted, _columns(slots), delimiter, notes)
+
+
+def _opened(
+    old: Old, order: LoadOrder, kind: FileKind, cursor: Cursor
+) -> tuple[tuple[Slot, ...], Pour, tuple[str, ...]]:
+    """Make `old_rows` of the file; its columns then, where the data's go, notes."""
     slots, added = _evolved(old, order, kind)
-    pour = matched(order, slots, folds=True)
+    pour = layout.placed(order, slots, folds=True)
     notes = tuple(
-        f"column {name} of {order.table} stays empty: the data has no such column" for name in pour.spare(slots)
+        f"column {name} of {order.table} stays empty: the data has no such column"
+        for name in layout.spare(order, pour, slots)
     )
     kept = ", ".join(
         f"CAST({'NULL' if place in added else quote(place.name)} AS {place.type}) AS {quote(place.name)}"
         for place in slots
     )
     duck.run(cursor, f"CREATE TEMP TABLE old_rows AS SELECT {kept} FROM ({old.select})")
+    return slots, pour, notes
+
+
+def _changed(order: LoadOrder, pour: Pour, slots: tuple[Slot, ...], rows: Relation, cursor: Cursor) -> Effect:
+    """Bring the rows into `old_rows` by the order's mode."""
+    if order.mode == "scd2":
+        return scd2(DuckdbSession(cursor), TableName(None, "old_rows"), order, pour, slots, rows)
+    given_pour = layout.flagged(order, pour, _as_it_is) if order.delete_by else pour
     duck.run(cursor, "CREATE TEMP TABLE new_rows AS FROM old_rows LIMIT 0")
-    with _poured(rows, pour, cursor) as select:
+    if order.delete_by:
+        duck.run(cursor, f"ALTER TABLE new_rows ADD COLUMN {quote(layout.FLAG)} INTEGER")
+    with _poured(rows, given_pour, cursor) as select:
         given = int(cursor.execute(f"INSERT INTO new_rows BY NAME {select}").fetchall()[0][0])
     if order.mode == "merge":
-        hit, updated = _merged(order, pour, slots, cursor)
-    else:
-        duck.run(cursor, "INSERT INTO old_rows FROM new_rows")
-        hit, updated = 0, 0
-    with _explained(pour):
-        total = write(cursor, "FROM old_rows", slots, target, kind, old.delimiter)
-    return Made(total, given, given - hit, updated, 0, _columns(slots), old.delimiter, notes)
+        return _merged(order, pour, slots, given, cursor)
+    duck.run(cursor, "INSERT INTO old_rows FROM new_rows")
+    return Effect(given, given)
+
+
+def _as_it_is(column: Column) -> Slot:
+    return Slot(column.name, column.type, column.type)
 
 
 @contextmanager
@@ -141,13 +176,14 @@ def _evolved(old: Old, order: LoadOrder, kind: FileKind) -> tuple[tuple[Slot, ..
     slots = old.slots
     if old.loose:
         slots = tuple(_loosened(place, order, old.total == 0) for place in slots)
+        slots = tuple(_timely(place, slots) for place in slots) if order.mode == "scd2" else slots
     added = tuple(slot(column, kind) for column in order.evolve if named(slots, column.name, folds=True) is None)
     return (*slots, *added), added
 
 
 def _loosened(place: Slot, order: LoadOrder, empty: bool) -> Slot:
     """A column whose type was read off text takes the data's wider type: whole numbers may have been DOUBLEs."""
-    for column in order.columns:
+    for column in layout.columns(order):
         if column.name.lower() != place.name.lower():
             continue
         wider = (place.type == "BIGINT" and head(column.type) in _NUMBERS) or (
@@ -158,11 +194,16 @@ def _loosened(place: Slot, order: LoadOrder, empty: bool) -> Slot:
     return place
 
 
-def _merged(order: LoadOrder, pour: Pour, slots: Sequence[Slot], cursor: Cursor) -> tuple[int, int]:
-    """Bring the new rows into `old_rows`: matched ones change in their place, the others follow in their order.
+def _timely(place: Slot, slots: Sequence[Slot]) -> Slot:
+    """The end of a validity is a time as its begin is, also where every cell of it is empty or ends at midnight."""
+    since = named(slots, SINCE, folds=True)
+    if place.name.lower() != UNTIL or since is None or not is_time(since.type):
+        return place
+    return Slot(place.name, since.type, since.native)
 
-    How many were matched, and how many of these changed.
-    """
+
+def _merged(order: LoadOrder, pour: Pour, slots: Sequence[Slot], given: int, cursor: Cursor) -> Effect:
+    """Bring the new rows into `old_rows`: matched ones change in their place, the others follow in their order."""
 
     def query(sql: str) -> list[tuple[int, ...]]:
         return duck.run(cursor, sql).fetchall()
@@ -170,19 +211,21 @@ def _merged(order: LoadOrder, pour: Pour, slots: Sequence[Slot], cursor: Cursor)
     keys = pour.keys(order)
     check_keys(query, "new_rows", keys, order)
     check_matches(query, "old_rows", "new_rows", keys, order)
-    rest = [place.name for place in pour.slots if place not in keys]
-    differ = " OR ".join(f"t.{quote(name)} IS DISTINCT FROM s.{quote(name)}" for name in rest) or "false"
+    deleted = delete(lambda sql: query(sql)[0][0], "old_rows", "new_rows", keys, order)
+    if order.delete_by:
+        query(f"DELETE FROM new_rows WHERE {quote(layout.FLAG)} = 1")
+    rest = [place for place in pour.slots if place not in keys]
     found = f"FROM old_rows AS t JOIN new_rows AS s ON {same(keys)}"
-    matched, updated = query(f"SELECT count(*), count(*) FILTER ({differ}) {found}")[0]
-    _update(cursor, slots, rest if updated else [], keys)
+    updated = query(f"SELECT count(*) FILTER ({differs(CAPABILITIES, 't', 's', rest)}) {found}")[0][0]
+    _update(cursor, slots, [place.name for place in rest] if updated else [], keys)
     new = ", ".join(f"s.{quote(place.name)}" for place in slots)
-    query(
+    inserted = query(
         f"INSERT INTO merged SELECT {new} FROM {_numbered('new_rows')} AS s "
         f"WHERE NOT EXISTS (SELECT 1 FROM old_rows AS t WHERE {same(keys)}) ORDER BY s.{_ROW}"
-    )
+    )[0][0]
     query("DROP TABLE old_rows")
     query("ALTER TABLE merged RENAME TO old_rows")
-    return matched, updated
+    return Effect(given, inserted, updated, deleted)
 
 
 def _update(cursor: Cursor, slots: Sequence[Slot], changing: Sequence[str], keys: Sequence[Slot]) -> None:

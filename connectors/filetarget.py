@@ -12,6 +12,7 @@ from agent_etl.connectors import marker as markers
 from agent_etl.connectors.filekind import FileKind, named_kind
 from agent_etl.connectors.filemerge import compose, old_file
 from agent_etl.connectors.folder import Folder
+from agent_etl.connectors.layout import timed
 from agent_etl.connectors.names import TableName, check_names
 from agent_etl.connectors.sidecar import Entry, Sidecar, identity
 from agent_etl.engine.duck import Cursor, connected, quote, run
@@ -27,7 +28,7 @@ __all__ = ["CAPABILITIES", "FileTarget"]
 CAPABILITIES = Capabilities(
     kind="files",
     dialect=None,
-    modes=frozenset({"append", "replace", "merge"}),
+    modes=frozenset({"append", "replace", "merge", "scd2"}),
     effect="exactly_once",
     types={"HUGEINT": "DECIMAL(38,0)", "UHUGEINT": "DECIMAL(38,0)", "INTERVAL": "VARCHAR", "BIT": "VARCHAR"},
     folds_case=True,
@@ -113,7 +114,7 @@ class FileTarget:
             _clean(place.path)
             last = _newest(place)
             markers.fence(order, last)
-            return _publish(place, order, rows, last)
+            return _publish(place, timed(order, last), rows, last)
 
     def _standing(self, place: _Place, load_id: str) -> Marker | None:
         committed = place.sidecar.committed()

@@ -24,11 +24,12 @@ __all__ = ["CAPABILITIES", "PostgresSession"]
 CAPABILITIES = Capabilities(
     kind="postgres",
     dialect="postgres",
-    modes=frozenset({"append", "replace", "merge"}),
+    modes=frozenset({"append", "replace", "merge", "scd2"}),
     effect="exactly_once",
     types=STORED,
     max_columns=1600,
     max_identifier=63,
+    creates="SELECT has_schema_privilege(oid, 'CREATE') FROM pg_namespace WHERE nspname = {0}",
     folds_case=False,
 )
 
