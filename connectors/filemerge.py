@@ -1,6 +1,6 @@
 """What a target file becomes: its old rows and a load's rows, made into one new file."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +12,7 @@ from agent_etl.connectors.filekind import FileKind, verify
 from agent_etl.connectors.files import reader
 from agent_etl.connectors.filewrite import delimiter_of, slot, write
 from agent_etl.connectors.fit import Slot, head
+from agent_etl.connectors.increment import append
 from agent_etl.connectors.merge import check_keys, check_matches, delete, differs, same
 from agent_etl.connectors.names import TableName
 from agent_etl.connectors.pour import Pour, explained, named
@@ -24,6 +25,7 @@ from agent_etl.engine.errors import TargetError
 from agent_etl.engine.history import SINCE, UNTIL, is_time
 from agent_etl.engine.ports import LoadOrder, Relation
 from agent_etl.engine.schema import Column
+from agent_etl.engine.watermark import Watermark
 
 __all__ = ["Made", "Old", "compose", "old_file"]
 
@@ -61,7 +63,7 @@ class Old:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A new file: rows in all, rows given, and what happened to them."""
+    """A new file: rows in all, rows given, and what happened to them; `repeated` were there already."""
 
     total: int
     given: int
@@ -71,6 +73,7 @@ class Made:
     columns: tuple[Column, ...]
     delimiter: str = ","
     notes: tuple[str, ...] = ()
+    repeated: int = 0
 
 
 def old_file(path: Path, kind: FileKind, entry: Entry | None) -> Old:
@@ -90,8 +93,16 @@ def old_file(path: Path, kind: FileKind, entry: Entry | None) -> Old:
     return Old(select, slots, total, entry is None and kind.format != "parquet", delimiter)
 
 
-def compose(old: Old | None, order: LoadOrder, rows: Relation, target: Path, kind: FileKind, cursor: Cursor) -> Made:
-    """Write what the file becomes by the load.
+def compose(
+    old: Old | None,
+    order: LoadOrder,
+    rows: Relation,
+    target: Path,
+    kind: FileKind,
+    cursor: Cursor,
+    there: Mapping[str, Watermark],
+) -> Made:
+    """Write what the file becomes by the load; `there` says how far incremental extracts have come in it.
 
     Raises: TargetSchemaMismatch, TargetError for a value that does not fit, CheckFailed for a key that does not
     identify what is loaded, the source's error when its rows stop coming. Side effects: the file `target`.
@@ -111,10 +122,20 @@ def compose(old: Old | None, order: LoadOrder, rows: Relation, target: Path, kin
     else:
         slots, pour, notes = _opened(old, order, kind, cursor)
         delimiter = old.delimiter
-    effect = _changed(order, pour, slots, rows, cursor)
+    effect = _changed(order, pour, slots, rows, cursor, there)
     with _explained(pour):
         total = write(cursor, "FROM old_rows", slots, target, kind, delimiter)
-    return Made(total, effect.rows, effect.inserted, effect.updated, effect.deleted, _columns(slots), delimiter, notes)
+    return Made(
+        total,
+        effect.rows,
+        effect.inserted,
+        effect.updated,
+        effect.deleted,
+        _columns(slots),
+        delimiter,
+        notes,
+        effect.repeated,
+    )
 
 
 def _opened(
@@ -135,8 +156,17 @@ def _opened(
     return slots, pour, notes
 
 
-def _changed(order: LoadOrder, pour: Pour, slots: tuple[Slot, ...], rows: Relation, cursor: Cursor) -> Effect:
+def _changed(
+    order: LoadOrder,
+    pour: Pour,
+    slots: tuple[Slot, ...],
+    rows: Relation,
+    cursor: Cursor,
+    there: Mapping[str, Watermark],
+) -> Effect:
     """Bring the rows into `old_rows` by the order's mode."""
+    if order.mode == "append" and order.advances:
+        return append(DuckdbSession(cursor), TableName(None, "old_rows"), order, pour, rows, there)
     if order.mode == "scd2":
         return scd2(DuckdbSession(cursor), TableName(None, "old_rows"), order, pour, slots, rows)
     given_pour = layout.flagged(order, pour, _as_it_is) if order.delete_by else pour

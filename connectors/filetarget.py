@@ -2,26 +2,31 @@
 
 import os
 import stat
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from agent_etl.connectors import increment
 from agent_etl.connectors import marker as markers
 from agent_etl.connectors.filekind import FileKind, named_kind
+from agent_etl.connectors.fileletters import FileLetters
 from agent_etl.connectors.filemerge import compose, old_file
 from agent_etl.connectors.folder import Folder
 from agent_etl.connectors.layout import timed
 from agent_etl.connectors.names import TableName, check_names
+from agent_etl.connectors.session import Effect
 from agent_etl.connectors.sidecar import Entry, Sidecar, identity
+from agent_etl.engine.deadletters import LETTERS
 from agent_etl.engine.duck import Cursor, connected, quote, run
 from agent_etl.engine.durable import sync
-from agent_etl.engine.errors import AgentEtlError, DiskFull, NotFound, TargetError
+from agent_etl.engine.errors import AgentEtlError, Busy, DiskFull, NotFound, TargetError
 from agent_etl.engine.faults import point
 from agent_etl.engine.interruption import check
 from agent_etl.engine.ports import Capabilities, LoadOrder, LoadResult, Marker, Relation
 from agent_etl.engine.schema import Column, Table
+from agent_etl.engine.watermark import Watermark
 
 __all__ = ["CAPABILITIES", "FileTarget"]
 
@@ -50,6 +55,10 @@ class _Place:
     @property
     def sidecar(self) -> Sidecar:
         return Sidecar(self.path)
+
+    @property
+    def letters(self) -> FileLetters:
+        return FileLetters(self.path)
 
 
 class FileTarget:
@@ -90,11 +99,39 @@ class FileTarget:
         """
         place = self._place(table)
         place.sidecar.tidy()
+        _recover(place)
         return self._standing(place, load_id)
+
+    def letters(self, table: str | None = None) -> tuple[str, ...]:
+        """The dead-letter files of that file, or (None) of all in the folder and in those directly below it.
+
+        Side effects: publishes what a killed process left.
+        """
+        root = self._folder.root
+        if table is None:
+            found = [path for depth in ("", "*/") for path in root.glob(f"{depth}{LETTERS}/*.jsonl")]
+        else:
+            _recover(self._place(table))
+            found = [path for path in (self._place(table).letters.path,) if path.exists()]
+        return tuple(sorted(os.path.relpath(path, root) for path in found))
+
+    def letters_fault(self, table: str) -> str:
+        """Why dead letters could not be kept beside the file; empty when they could."""
+        folder = self._place(table).letters.path.parent
+        if folder.exists() and not folder.is_dir():
+            return f"{folder.name} beside it is not a folder"
+        if folder.exists() and not os.access(folder, os.W_OK | os.X_OK):
+            return f"the folder {folder.name} beside it cannot be written to"
+        return ""
 
     def newest(self, table: str) -> Marker | None:
         """The newest committed marker of a file, or None."""
         return _newest(self._place(table))
+
+    def cursors(self, table: str) -> Mapping[str, Watermark]:
+        """How far incremental extracts have come in that file, by their identities."""
+        place = self._place(table)
+        return place.sidecar.cursors() if _holds(place.path, empty=True) else {}
 
     def load(self, order: LoadOrder, rows: Relation) -> LoadResult:
         """Write a new file of the rows, and publish it with its marker by one rename.
@@ -108,6 +145,7 @@ class FileTarget:
             self._ready(place.path)
         point("load.begin")
         with _typed(place.path), place.sidecar.locked():
+            place.letters.recover(place.sidecar.committed())
             done = self._standing(place, order.load_id)
             if done is not None:
                 return LoadResult(marker=done, rows=done.rows, inserted=0, already=True)
@@ -180,18 +218,26 @@ def _without_ending(path: Path, form: str | None) -> _Place:
 
 def _publish(place: _Place, order: LoadOrder, rows: Relation, last: Marker | None) -> LoadResult:
     path, sidecar = place.path, place.sidecar
+    there = sidecar.cursors() if order.advances and _holds(path, empty=True) else {}
     fresh = path.with_name(f".{path.name}.{os.getpid()}{_DRAFT}")
     try:
         with _work() as work:
             old = old_file(path, place.kind, sidecar.current()) if _holds(path) else None
-            made = compose(old, order, rows, fresh, place.kind, work)
+            made = compose(old, order, rows, fresh, place.kind, work, there)
+            effect = Effect(made.given, made.inserted, made.updated, made.deleted, made.repeated)
+            unchanged = increment.idle(order, effect, last, there)
+            if unchanged is not None:
+                fresh.unlink()
+                return unchanged
+            cursors = increment.advanced(there, order.advances)
+            marker = markers.made(order, TableName(None, order.table), made.given, last, cursors)
+            aside = place.letters.draft(order, marker, work)
         if path.exists():
             fresh.chmod(stat.S_IMODE(path.stat().st_mode))
         sync(fresh)
         point("load.staged")
         after = identity(fresh)
         assert after is not None
-        marker = markers.made(order, TableName(None, order.table), made.given, last)
         entry = Entry(marker, identity(path), after, made.total, made.columns, made.delimiter)
         sidecar.write((*sidecar.committed(), entry))
         point("load.before_commit")
@@ -200,10 +246,28 @@ def _publish(place: _Place, order: LoadOrder, rows: Relation, last: Marker | Non
         sync(path.parent)
     except BaseException:
         fresh.unlink(missing_ok=True)
+        place.letters.recover(sidecar.committed())
         raise
     point("load.after_commit")
+    place.letters.publish(marker)
     sidecar.confirm(entry)
-    return LoadResult(marker, made.given, made.inserted, made.updated, made.deleted, notes=made.notes)
+    return LoadResult(
+        marker,
+        made.given,
+        made.inserted,
+        made.updated,
+        made.deleted,
+        repeated=made.repeated,
+        notes=made.notes,
+        quarantined=aside,
+    )
+
+
+def _recover(place: _Place) -> None:
+    """Publish the dead letters that a killed process left half-way, unless somebody loads the file now."""
+    if place.letters.pending():
+        with suppress(Busy), place.sidecar.locked():
+            place.letters.recover(place.sidecar.committed())
 
 
 def _newest(place: _Place) -> Marker | None:

@@ -1,8 +1,8 @@
 """The load protocol: rows and their marker enter a target in one transaction, or nothing does."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from agent_etl.connectors import layout
+from agent_etl.connectors import increment, layout, letters
 from agent_etl.connectors import marker as markers
 from agent_etl.connectors.fit import Slot
 from agent_etl.connectors.merge import merge
@@ -15,6 +15,7 @@ from agent_etl.engine.errors import TargetError
 from agent_etl.engine.faults import point
 from agent_etl.engine.interruption import check
 from agent_etl.engine.ports import LoadOrder, LoadResult, Marker, Relation
+from agent_etl.engine.watermark import Watermark
 
 __all__ = ["duplicates", "load", "newest", "standing"]
 
@@ -33,13 +34,22 @@ def load(session: Session, order: LoadOrder, rows: Relation) -> LoadResult:
             session.rollback()
             return LoadResult(marker=done, rows=done.rows, inserted=0, already=True)
         session.execute(markers.create(name, session.capabilities.table_options))
+        letters.prepare(session, name, order)
         last = markers.latest(session.query, name)
         markers.fence(order, last)
         order = layout.timed(order, last)
+        there = increment.known(session, name) if order.advances else {}
         pour, slots, notes = _prepare(session, name, order)
-        effect = _write(session, name, order, pour, slots, rows)
+        effect = _write(session, name, order, pour, slots, rows, there)
+        unchanged = increment.idle(order, effect, last, there)
+        if unchanged is not None:
+            session.rollback()
+            return unchanged
         point("load.staged")
-        made = markers.made(order, name, effect.rows, last)
+        made = markers.made(order, name, effect.rows, last, increment.advanced(there, order.advances))
+        if made.cursors:
+            increment.ready(session, name)
+        aside = letters.write(session, name, order, made.loaded_at)
         markers.write(session.execute, name, made)
         point("load.before_commit")
         check()
@@ -48,7 +58,16 @@ def load(session: Session, order: LoadOrder, rows: Relation) -> LoadResult:
         session.rollback()
         raise
     point("load.after_commit")
-    return LoadResult(made, effect.rows, effect.inserted, effect.updated, effect.deleted, notes=notes)
+    return LoadResult(
+        made,
+        effect.rows,
+        effect.inserted,
+        effect.updated,
+        effect.deleted,
+        repeated=effect.repeated,
+        notes=notes,
+        quarantined=aside,
+    )
 
 
 def newest(session: Session, name: TableName) -> Marker | None:
@@ -113,13 +132,21 @@ def _prepare(session: Session, name: TableName, order: LoadOrder) -> tuple[Pour,
 
 
 def _write(
-    session: Session, name: TableName, order: LoadOrder, pour: Pour, slots: Sequence[Slot], rows: Relation
+    session: Session,
+    name: TableName,
+    order: LoadOrder,
+    pour: Pour,
+    slots: Sequence[Slot],
+    rows: Relation,
+    there: Mapping[str, Watermark],
 ) -> Effect:
     """Bring the rows into the table by the order's mode."""
     if order.mode == "merge":
         return merge(session, name, order, pour, rows)
     if order.mode == "scd2":
         return scd2(session, name, order, pour, slots, rows)
-    deleted = session.execute(f"DELETE FROM {name.sql}") if order.mode == "replace" else 0
+    if order.mode == "append":
+        return increment.append(session, name, order, pour, rows, there)
+    deleted = session.execute(f"DELETE FROM {name.sql}")
     given = session.pour(name, pour, rows)
     return Effect(given, given, deleted=deleted)

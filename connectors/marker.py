@@ -1,20 +1,35 @@
 """The marker table `_etl_loads`: the proof, in the target itself, of what was loaded there."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from agent_etl.connectors.fit import Slot
 from agent_etl.connectors.names import TableName
 from agent_etl.engine.duck import literal, quote
 from agent_etl.engine.errors import StaleRun
 from agent_etl.engine.ports import LoadOrder, Marker
+from agent_etl.engine.watermark import Watermark, decoded, encoded
 
-__all__ = ["MARKERS", "create", "fence", "latest", "made", "stands", "wanted", "write"]
+__all__ = [
+    "MARKERS",
+    "add_cursors",
+    "create",
+    "cursors",
+    "fence",
+    "keeps_cursors",
+    "latest",
+    "made",
+    "stands",
+    "wanted",
+    "write",
+]
 
 MARKERS = "_etl_loads"
 """The marker table's name; it stands in the schema of the tables that it speaks of."""
 
 _TEXT = ("load_id", "table", "mode", "sha256", "run_id", "plan_hash", "loaded_at")
+_CURSOR = "cursor"
 _FIELDS = ("load_id", "table", "mode", "rows", "epoch", "sha256", "run_id", "plan_hash", "loaded_at")
 
 Query = Callable[[str], Sequence[Sequence[Any]]]
@@ -25,17 +40,47 @@ def create(name: TableName, options: str = "") -> str:
     columns = ", ".join(
         f"{quote(field)} {'VARCHAR(255)' if field in _TEXT else 'BIGINT'} NOT NULL" for field in _FIELDS
     )
-    return f'CREATE TABLE IF NOT EXISTS {name.sibling(MARKERS)} ({columns}, PRIMARY KEY ("table", "load_id")){options}'
+    columns += f', {quote(_CURSOR)} TEXT, PRIMARY KEY ("table", "load_id")'
+    return f"CREATE TABLE IF NOT EXISTS {name.sibling(MARKERS)} ({columns}){options}"
+
+
+def keeps_cursors(slots: Sequence[Slot] | None) -> bool:
+    """Whether a marker table of these columns has the one for cursors; those of older versions have none."""
+    return any(slot.name == _CURSOR for slot in slots or ())
+
+
+def add_cursors(name: TableName) -> str:
+    """The statement that gives a marker table its column for cursors."""
+    return f"ALTER TABLE {name.sibling(MARKERS)} ADD COLUMN {quote(_CURSOR)} TEXT"
+
+
+def cursors(query: Query, name: TableName) -> dict[str, Watermark]:
+    """How far incremental extracts have come in the table, as its newest marker that says so has it.
+
+    What was committed before the table's rows were replaced counts no more. The marker table must have the column.
+    """
+    own = f'"table" = {literal(name.table)}'
+    since = f'SELECT max("epoch") FROM {name.sibling(MARKERS)} WHERE {own} AND "mode" = \'replace\''
+    found = query(
+        f"SELECT {quote(_CURSOR)} FROM {name.sibling(MARKERS)} WHERE {own} AND {quote(_CURSOR)} IS NOT NULL "
+        f'AND "epoch" > coalesce(({since}), 0) ORDER BY "epoch" DESC LIMIT 1'
+    )
+    return decoded(found[0][0]) if found else {}
 
 
 def write(execute: Callable[[str], int], name: TableName, marker: Marker) -> None:
-    """Write the marker, over an older one of the same load. Side effects: two statements that every system knows."""
+    """Write the marker, over an older one of the same load. Side effects: two statements that every system knows.
+
+    A marker with cursors needs the column for them.
+    """
     values = {field: _value(getattr(marker, field)) for field in _FIELDS}
+    if marker.cursors:
+        values[_CURSOR] = literal(encoded(marker.cursors))
     changes = ", ".join(f"{quote(field)} = {value}" for field, value in values.items())
     own = f'"table" = {values["table"]} AND "load_id" = {values["load_id"]}'
     # Each load of a table has an epoch of its own, so an older marker is changed and counted.
     if not execute(f"UPDATE {name.sibling(MARKERS)} SET {changes} WHERE {own}"):
-        columns = ", ".join(map(quote, _FIELDS))
+        columns = ", ".join(map(quote, values))
         execute(f"INSERT INTO {name.sibling(MARKERS)} ({columns}) VALUES ({', '.join(values.values())})")
 
 
@@ -55,7 +100,7 @@ def stands(marker: Marker, newest: Marker | None, rows: Callable[[], int]) -> bo
         return True
     if newest is None or newest.load_id != marker.load_id:
         return False
-    return marker.mode == "merge" or rows() == marker.rows
+    return marker.mode != "replace" or rows() == marker.rows
 
 
 def fence(order: LoadOrder, newest: Marker | None) -> None:
@@ -75,8 +120,15 @@ def fence(order: LoadOrder, newest: Marker | None) -> None:
     )
 
 
-def made(order: LoadOrder, name: TableName, rows: int, newest: Marker | None) -> Marker:
-    """The marker of a load that is about to commit: one epoch above the newest."""
+def made(
+    order: LoadOrder,
+    name: TableName,
+    rows: int,
+    newest: Marker | None,
+    cursors: Mapping[str, Watermark] | None = None,
+) -> Marker:
+    """The marker of a load that is about to commit: one epoch above the newest, not before the order's time."""
+    now = datetime.now(UTC)
     return Marker(
         load_id=order.load_id,
         table=name.table,
@@ -86,7 +138,8 @@ def made(order: LoadOrder, name: TableName, rows: int, newest: Marker | None) ->
         sha256=order.digest,
         run_id=order.run_id,
         plan_hash=order.plan_hash,
-        loaded_at=datetime.now(UTC).isoformat(timespec="microseconds"),
+        loaded_at=max(now, order.at or now).isoformat(timespec="microseconds"),
+        cursors=dict(cursors or {}),
     )
 
 

@@ -20,12 +20,16 @@ _staged = count(1)
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What a load did to a table: `rows` were given; so many of the table's were inserted, updated, deleted."""
+    """What a load did to a table: `rows` were given; so many of the table's were inserted, updated, deleted.
+
+    `repeated` of the given rows were there from an earlier load.
+    """
 
     rows: int
     inserted: int
     updated: int = 0
     deleted: int = 0
+    repeated: int = 0
 
 
 class Session(Protocol):

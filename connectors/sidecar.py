@@ -106,6 +106,15 @@ class Sidecar:
         last = self.committed()[-1:]
         return last[0] if last and last[0].after == now else None
 
+    def cursors(self) -> dict[str, Watermark]:
+        """How far incremental extracts have come in the file; what was there before it was replaced counts no more."""
+        for entry in reversed(self.committed()):
+            if entry.marker.cursors:
+                return dict(entry.marker.cursors)
+            if entry.marker.mode == "replace":
+                break
+        return {}
+
     def write(self, entries: tuple[Entry, ...]) -> None:
         """Replace all entries. Side effects: durable and atomic. Raises: OSError."""
         content = {"version": _VERSION, "file": self.file.name, "loads": [asdict(entry) for entry in entries[-_KEPT:]]}

@@ -1,13 +1,15 @@
 """An SQL database as a target: the same questions and the same load protocol over any system's session."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 
-from agent_etl.connectors import loading
+from agent_etl.connectors import increment, letters, loading
 from agent_etl.connectors.session import Session
+from agent_etl.engine.deadletters import LETTERS
 from agent_etl.engine.errors import NotFound
 from agent_etl.engine.ports import Capabilities, LoadOrder, LoadResult, Marker, Relation, Source
 from agent_etl.engine.schema import Table
+from agent_etl.engine.watermark import Watermark
 
 __all__ = ["SqlTarget"]
 
@@ -50,6 +52,24 @@ class SqlTarget:
         except NotFound:
             return None
 
+    def letters(self, table: str | None = None) -> tuple[str, ...]:
+        """The datasets that hold dead letters: beside that table, or (None) in every schema."""
+        try:
+            with self._session(False) as session:
+                if table is None:
+                    return letters.datasets(session, (LETTERS, *self._source.tables()))
+                return letters.datasets(session, (table,))
+        except NotFound:
+            return ()
+
+    def letters_fault(self, table: str) -> str:
+        """Why dead letters could not be kept beside the table; empty when they could."""
+        try:
+            with self._session(False) as session:
+                return letters.fault(session, session.meant(table))
+        except NotFound:
+            return ""
+
     def newest(self, table: str) -> Marker | None:
         """The newest committed marker of a table, also of one that was dropped since, or None."""
         try:
@@ -57,6 +77,15 @@ class SqlTarget:
                 return loading.newest(session, session.meant(table))
         except NotFound:
             return None
+
+    def cursors(self, table: str) -> Mapping[str, Watermark]:
+        """How far incremental extracts have come in that table, by their identities."""
+        try:
+            with self._session(False) as session:
+                name = session.find(table)
+                return increment.known(session, name) if name else {}
+        except NotFound:
+            return {}
 
     def load(self, order: LoadOrder, rows: Relation) -> LoadResult:
         """Write the rows and their marker in one transaction.
