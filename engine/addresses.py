@@ -45,14 +45,20 @@ class Addresses:
     def _make(self, name: str) -> str:
         step = self._dag.steps[name]
         inputs = {other: self.of(other) for other in self._dag.inputs[name]}
+        # A check that takes rows out is a part of what makes the step's rows; how many it may take is not.
+        checks = [
+            check.model_dump(mode="json", exclude={"on", "threshold", "why"}) for check in self._dag.quarantines(name)
+        ]
+        split = [checks] if checks else []
         if isinstance(step, Extract):
-            return fingerprint("extract", self._spec(step), self._pinned(step) or self._run_id)
+            return fingerprint("extract", self._spec(step), self._pinned(step) or self._run_id, *split)
         if isinstance(step, Transform):
-            return fingerprint("transform", step.sql, inputs)
+            return fingerprint("transform", step.sql, inputs, *split)
         if isinstance(step, Check):
             return fingerprint("check", step.model_dump(mode="json", exclude={"name", "on", "why"}), inputs[step.on])
         if isinstance(step, Load):
             spec = step.model_dump(mode="json", include={"table", "mode", "key", "format"})
+            spec |= step.model_dump(include={"delete_by", "delete_missing", "effective"}, exclude_defaults=True)
             return fingerprint("load", spec, inputs[step.from_])
         assert_never(step)
 
@@ -84,7 +90,9 @@ class Addresses:
 
     def _spec(self, step: Extract) -> dict[str, object]:
         where = self._connections[step.source].url
-        return {**step.model_dump(mode="json", include={"dataset", "columns", "where", "options"}), "source": where}
+        spec = step.model_dump(mode="json", include={"dataset", "columns", "where", "options"})
+        spec["options"].pop("max_rejects", None)
+        return {**spec, "source": where}
 
     def _version(self, step: Extract) -> str | None:
         return self._connections[step.source].source().version(step.dataset, step.options)

@@ -7,7 +7,7 @@ retrying and repairing are one thing: do the tasks whose output is missing.
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any, TypeVar, assert_never
 
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
@@ -21,13 +21,14 @@ from agent_etl.engine.errors import AgentEtlError, ReadError, SourceError, Trans
 from agent_etl.engine.faults import point
 from agent_etl.engine.fusion import streamed
 from agent_etl.engine.interruption import check, pause
-from agent_etl.engine.loading import Errand, Rows, load, loaded_before, settle
+from agent_etl.engine.loading import Errand, Rows, load, loaded_before, moment, settle
 from agent_etl.engine.manifest import Manifest
 from agent_etl.engine.observe.events import Kind, OnEvent, event
 from agent_etl.engine.packages import Packages
 from agent_etl.engine.plan import Check, Extract, Load, Plan, Step, Transform
 from agent_etl.engine.ports import Connections, LoadResult, Relation
 from agent_etl.engine.quality import judge
+from agent_etl.engine.quarantine import tolerate_check, tolerate_read
 from agent_etl.engine.settings import Settings
 from agent_etl.engine.stage import Stage
 from agent_etl.engine.store import RunStore
@@ -37,6 +38,7 @@ from agent_etl.engine.tasks import StepFailure, Task, TaskResult
 __all__ = ["Executor"]
 
 T = TypeVar("T")
+_REASONS = 20
 
 
 class Executor:
@@ -141,10 +143,13 @@ class Executor:
     def _extract(self, step: Extract) -> TaskResult:
         sealed = self._packages.sealed(step)
         if sealed is not None:
+            tolerate_read(step, sealed)
             return _made(step.name, "extract", sealed, reused=True)
         load = self._packages.fused_into(step)
         if load is None:
-            return _made(step.name, "extract", self._packages.of(step))
+            manifest = self._packages.of(step)
+            tolerate_read(step, manifest)
+            return _made(step.name, "extract", manifest)
         address = self._addresses.of(step.name)
         known = self._done(step.name, address)
         if known is not None or loaded_before(self._errand(load), self._connections[load.target], self._store):
@@ -161,6 +166,10 @@ class Executor:
         known = self._done(step.name, address)
         if known is not None:
             return known
+        if step.severity == "quarantine":
+            aside, judged = tolerate_check(step, self._packages.of(self._step(step.on)))
+            detail: dict[str, Any] = {"severity": step.severity}
+            return TaskResult(step.name, "check", address, judged, judged - aside, quarantined=aside, detail=detail)
         rows = self._packages.relation(self._step(step.on))
         with self._packages.cursor() as cursor, attached(cursor, rows) as select:
             try:
@@ -188,8 +197,9 @@ class Executor:
         if isinstance(source, Extract) and self._packages.fused_into(source) is not None:
             return self._load_fused(errand, source)
         manifest = self._packages.of(source)
-        outcome = load(errand, Rows(self._packages.relation(source), manifest.digest), connection)
-        settle(errand, connection, self._store, manifest.rows, outcome)
+        aside = self._packages.aside(step, self._run_id)
+        outcome = load(errand, Rows(self._packages.relation(source), manifest.digest, aside), connection)
+        settle(errand, connection, self._store, manifest.rows, outcome, aside.count if aside else 0)
         return _loaded(errand, outcome[0], manifest.rows)
 
     def _load_fused(self, errand: Errand, source: Extract) -> TaskResult:
@@ -230,7 +240,9 @@ class Executor:
         return step
 
     def _errand(self, step: Load) -> Errand:
-        return Errand(step, self._addresses.of(step.name), self._run_id, self._plan.hash, self._epochs.seen(step))
+        load_id = self._addresses.of(step.name)
+        at = moment(step, load_id, self._run_id, self._store)
+        return Errand(step, load_id, self._run_id, self._plan.hash, self._epochs.seen(step), at)
 
     def _done(self, name: str, address: str) -> TaskResult | None:
         """What this run has recorded of the task, when that was for the same address."""
@@ -274,8 +286,13 @@ def _made(name: str, kind: str, manifest: Manifest, *, reused: bool = False) -> 
         filtered=manifest.filtered,
         quarantined=manifest.quarantined,
         reused=reused,
-        detail={"bytes": sum(part.bytes for part in manifest.parts)},
+        detail={"bytes": sum(part.bytes for part in manifest.parts), **_reasons(manifest)},
     )
+
+
+def _reasons(manifest: Manifest) -> dict[str, Any]:
+    """Why rows of a package were set aside, for its task's detail."""
+    return {"reasons": [asdict(reason) for reason in manifest.reasons[:_REASONS]]} if manifest.reasons else {}
 
 
 def _loaded(errand: Errand, result: LoadResult, given: int, *, fused: bool = False) -> TaskResult:
@@ -290,6 +307,8 @@ def _loaded(errand: Errand, result: LoadResult, given: int, *, fused: bool = Fal
         detail["already"] = True
     else:
         detail |= {"inserted": result.inserted, "updated": result.updated, "deleted": result.deleted}
+    if result.quarantined:
+        detail["quarantined"] = result.quarantined
     if fused:
         detail["fused"] = True
     if result.notes:

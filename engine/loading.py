@@ -5,36 +5,55 @@ lost on the way. Otherwise the rows are given to the target again, from their pa
 """
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from agent_etl.engine.errors import CheckFailed
 from agent_etl.engine.faults import point
 from agent_etl.engine.plan import Load
-from agent_etl.engine.ports import Connection, LoadOrder, LoadResult, Relation
+from agent_etl.engine.ports import Aside, Connection, LoadOrder, LoadResult, Relation
 from agent_etl.engine.reconcile import reconcile_load
 from agent_etl.engine.records import LoadRecord
 from agent_etl.engine.schema import Column
 from agent_etl.engine.store import RunStore
 
-__all__ = ["Errand", "Rows", "load", "loaded_before", "settle"]
+__all__ = ["Errand", "Rows", "load", "loaded_before", "moment", "settle"]
+
+_MOMENT = "moment"
 
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """What is loaded: the relation and the address of its bytes."""
+    """What is loaded: the relation and the address of its bytes; `aside` are the dead letters that go with it."""
 
     relation: Relation
     digest: str
+    aside: Aside | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Errand:
-    """Which load of which run this is. `seen`: the table's newest epoch that it may build upon, None: any."""
+    """Which load of which run this is. `seen`: the table's newest epoch that it may build upon, None: any.
+
+    `at` is the load's time, the same in every attempt of the run; None: the mode needs none.
+    """
 
     step: Load
     load_id: str
     run_id: str
     plan_hash: str
     seen: int | None = None
+    at: datetime | None = None
+
+
+def moment(step: Load, load_id: str, run_id: str, store: RunStore) -> datetime | None:
+    """The time of a load into a history: when the run first came to it. Side effects: the run store, the first time."""
+    if step.mode != "scd2":
+        return None
+    text = store.get(run_id, _MOMENT, load_id)
+    if text is None:
+        text = datetime.now(UTC).isoformat(timespec="microseconds")
+        store.put(run_id, _MOMENT, load_id, text)
+    return datetime.fromisoformat(text)
 
 
 def loaded_before(errand: Errand, connection: Connection, store: RunStore) -> LoadResult | None:
@@ -76,6 +95,11 @@ def load(errand: Errand, rows: Rows, connection: Connection) -> tuple[LoadResult
         format=step.format,
         evolve=tuple(Column(name, kind) for name, kind in step.evolve.items()),
         seen=errand.seen,
+        delete_by=step.delete_by,
+        delete_missing=step.delete_missing,
+        effective=step.effective,
+        at=errand.at,
+        aside=rows.aside,
     )
     before = _count(connection, step.table)
     result = target.load(order, rows.relation)
@@ -88,15 +112,18 @@ def settle(
     store: RunStore,
     given: int,
     outcome: tuple[LoadResult, int | None, int | None],
+    aside: int = 0,
 ) -> None:
     """Reconcile a committed load and mirror it in the run store, whether its counts agree or not.
+
+    `given` rows and `aside` dead letters were handed over.
 
     Raises: CheckFailed. Side effects: the mirror.
     """
     result, before, after = outcome
     failure: CheckFailed | None = None
     try:
-        reconcile_load(errand.step, given, result, before, after)
+        reconcile_load(errand.step, given, result, before, after, aside)
     except CheckFailed as error:
         failure = error
     marker = result.marker

@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError, model_validator
 from agent_etl.engine import yaml12
 from agent_etl.engine.complaints import nearest
 from agent_etl.engine.errors import PlanError
+from agent_etl.engine.modes import contradiction
 from agent_etl.engine.part import Part, StepName
 from agent_etl.engine.security.secrets import redact
 
@@ -54,23 +55,32 @@ class Load(Part):
     """Write the rows of step `from` into a table, or into a file when the target is a folder.
 
     `target` is a connection's name or a URL. `mode`: append adds, replace makes the target exactly these rows, merge
-    updates by `key` and inserts the rest. `evolve` lists columns (`{name: type}`) that may be added to the target.
+    updates by `key` and inserts the rest, scd2 keeps the history of each `key` in columns `valid_from` and `valid_to`.
+    `evolve` lists columns (`{name: type}`) that may be added to the target.
+
+    `delete_by`, for merge: a column that says which rows delete what has their key instead; the target gets it only
+    where it has such a column. `delete_missing`: keys that the rows lack are deleted, for scd2 retired. `effective`,
+    for scd2: the column with the time of change, which becomes `valid_from`; without it: the load's time, in UTC.
     """
 
     name: StepName
     from_: StepName = Field(alias="from")
     target: str
     table: str
-    mode: Literal["append", "replace", "merge"] = "append"
+    mode: Literal["append", "replace", "merge", "scd2"] = "append"
     key: tuple[str, ...] = ()
+    delete_by: str | None = None
+    delete_missing: bool = False
+    effective: str | None = None
     format: Literal["csv", "tsv", "jsonl", "parquet"] | None = None
     evolve: dict[str, str] = Field(default_factory=dict)
     why: Why = ()
 
     @model_validator(mode="after")
-    def _merge_needs_a_key(self) -> "Load":
-        if self.mode == "merge" and not self.key:
-            raise ValueError("mode merge needs a key: list the columns that identify a row")
+    def _mode_holds(self) -> "Load":
+        wrong = contradiction(self.mode, self.key, self.delete_by, self.delete_missing, self.effective)
+        if wrong is not None:
+            raise ValueError(wrong)
         return self
 
 
@@ -79,6 +89,9 @@ class Check(Part):
 
     not_null, unique: `columns`. accepted: one column and `values`. range: one column, `low` and `high` inclusive.
     row_count: `low`, `high`. expression: `sql`, one boolean DuckDB expression. Rows where it is not true fail it.
+
+    Severity `quarantine` takes the rows that fail out of the step's rows, for every reader of it, and keeps them beside
+    the target; of a repeated key all rows. `threshold` is the most that it takes: a share (0.05) or a number (20) of rows.
     """
 
     name: StepName
@@ -89,7 +102,8 @@ class Check(Part):
     low: float | None = None
     high: float | None = None
     sql: str | None = None
-    severity: Literal["fail", "warn"] = "fail"
+    severity: Literal["fail", "quarantine", "warn"] = "fail"
+    threshold: int | float | None = None
     why: Why = ()
 
 
@@ -118,6 +132,14 @@ class Plan(Part):
         for name, place in (*places, *((step.name, step.target) for step in self.loads)):
             if redact(place) != place:
                 raise ValueError(f"step {name!r} holds a password in a URL: name a connection, or write ${{NAME}}")
+        return self
+
+    @model_validator(mode="after")
+    def _does_something(self) -> "Plan":
+        if not self.extracts:
+            raise ValueError("it reads nothing: list at least one step under extracts")
+        if not self.loads and not self.checks:
+            raise ValueError("it writes nothing and checks nothing: list at least one step under loads")
         return self
 
     @model_validator(mode="after")
@@ -174,13 +196,18 @@ class Plan(Part):
         except yaml.YAMLError as error:
             raise PlanError("The plan is not valid YAML or JSON", problem=_unreadable(error)) from error
         if not isinstance(content, dict):
-            raise PlanError("A plan is a mapping with extracts and loads", found=type(content).__name__)
+            raise PlanError(
+                "A plan is a mapping with extracts and loads",
+                found=_KINDS.get(type(content), "a single value"),
+                hint="agent-etl plan GOAL > plan.yaml writes one to begin with",
+            )
         try:
             return cls.model_validate(content)
         except ValidationError as error:
             raise _explain(content, error) from None
 
 
+_KINDS: dict[type, str] = {type(None): "nothing", list: "a list", str: "a text"}
 _WORDS = {
     "extra_forbidden": "there is no such field",
     "missing": "the field is missing",
@@ -221,6 +248,8 @@ def _explain(content: dict[str, Any], error: ValidationError) -> PlanError:
     inside = len(where) > 1 and where[0] in models
     valid = sorted(field.alias or name for name, field in (models[where[0]] if inside else Plan).model_fields.items())
     message = _WORDS.get(problem["type"], str(problem["msg"]).removeprefix("Value error, "))
+    if problem["type"] == "literal_error":
+        message = message.replace("Input should be", "valid are").replace(" or '", ", '")
     fields: dict[str, object] = {"field": ".".join(where) or "plan", "problem": message}
     if step is not None:
         fields = {"step": step, "field": ".".join(where[2:]) or where[0], "problem": message}

@@ -22,8 +22,10 @@ def reconcile_read(step: str, *, rows_in: int, rows_out: int, filtered: int, qua
         )
 
 
-def reconcile_load(load: Load, given: int, result: LoadResult, before: int | None, after: int | None) -> None:
-    """See that the load took every row that it was given and that the target shows them.
+def reconcile_load(
+    load: Load, given: int, result: LoadResult, before: int | None, after: int | None, aside: int = 0
+) -> None:
+    """See that the load took every row that it was given, kept the `aside` ones, and that the target shows them.
 
     `before` and `after` count the target's rows around the load, None when unknown. Others may add rows to a shared
     target at the same time, so an append or merge may find more rows than its own, but never fewer.
@@ -33,8 +35,11 @@ def reconcile_load(load: Load, given: int, result: LoadResult, before: int | Non
         _agree(load, what, given, found)
     if result.already:
         return
+    _agree(load, "rows set aside", aside, result.quarantined)
     if load.mode == "merge":
         _agree(load, "rows inserted and updated", given, max(given, result.inserted + result.updated))
+    elif load.mode == "scd2":
+        _agree(load, "versions inserted", given, max(given, result.inserted))
     else:
         _agree(load, "rows inserted", given, result.inserted)
     if before is None or after is None:
