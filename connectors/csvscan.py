@@ -102,20 +102,21 @@ class CsvScan:
         """A query over everything that `typed` set aside, in the connection that read it: line, column, reason, raw.
 
         Records that could not be cut come from DuckDB's own table, of its last scan alone; rows with a cell that does
-        not fit are found by reading again.
+        not fit are found by reading again. `raw` is JSON: of a row its cells by name, else the record as one text.
         """
         broken = (
             "SELECT min(e.line) AS line, first(e.column_name ORDER BY e.column_idx) AS column_name, "
             "lower(first(e.error_type ORDER BY e.column_idx)) || ' in ' || parse_filename(any_value(s.file_path)) "
             "AS reason, "
-            "any_value(e.csv_line) AS raw "
+            "CAST(to_json(any_value(e.csv_line)) AS VARCHAR) AS raw "
             f"FROM {self.rejects_table} AS e JOIN {self.scans_table} AS s USING (scan_id, file_id) "
             f"WHERE e.scan_id = (SELECT max(scan_id) FROM {self.rejects_table}) GROUP BY e.scan_id, e.file_id, e.line"
         )
         wrong = misfit(types, special=self.options.special_values)
         if wrong is None:
             return broken
-        raw = f"concat_ws({literal(self.dialect.delimiter)}, {', '.join(map(quote, self.names[0]))})"
+        cells = ", ".join(f"{literal(name)}, {quote(name)}" for name in self.names[0])
+        raw = f"CAST(json_object({cells}) AS VARCHAR)"
         misfits = (
             f"SELECT {self._line('record')} AS line, wrong AS column_name, 'does not fit the type' AS reason, raw FROM "
             f"(SELECT row_number() OVER () AS record, {wrong} AS wrong, {raw} AS raw "

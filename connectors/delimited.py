@@ -11,6 +11,7 @@ from agent_etl.connectors.dialect import Dialect, cells, detect, unique_names
 from agent_etl.connectors.readoptions import ReadOptions
 from agent_etl.connectors.sample import decoded, encoding_of, head
 from agent_etl.connectors.survey import Survey, survey
+from agent_etl.engine.deadletters import described
 from agent_etl.engine.duck import connected, literal, run
 from agent_etl.engine.errors import AgentEtlError, NotFound, ReadError
 from agent_etl.engine.ports import Relation
@@ -72,6 +73,7 @@ class Delimited:
             columns=_columns(chosen, types),
             sql=f"({scan.typed(types)})",
             rejects=scan.rejected(types) if stated.quarantine else None,
+            reread=_reread(scan, stated) if stated.quarantine else None,
             diagnose=lambda error: _diagnose(scan, types, error),
         )
 
@@ -196,6 +198,18 @@ def _recorded(dialect: Dialect, stated: ReadOptions, found: Survey, types: Mappi
         "types": dict(types),
         **{name: value for name, value in optional.items() if value is not None},
     }
+
+
+def _reread(scan: CsvScan, stated: ReadOptions) -> str:
+    """What connectors/reread.py needs to read a row again that was set aside."""
+    options = {
+        "delimiter": scan.dialect.delimiter,
+        "quote": scan.dialect.quote,
+        "escape": scan.dialect.escape,
+        "types": dict(stated.types),
+        "special_values": stated.special_values,
+    }
+    return described({"format": "csv", "dataset": scan.data.name, "columns": scan.names[0], "options": options})
 
 
 def _sniffed(path: Path) -> str:

@@ -6,11 +6,12 @@ import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from agent_etl.connectors.readoptions import ReadOptions
 from agent_etl.engine.errors import ReadError
 
-__all__ = ["Dialect", "cells", "detect", "unique_names"]
+__all__ = ["Dialect", "cells", "cut_line", "detect", "unique_names"]
 
 _DELIMITERS = (",", ";", "\t", "|")
 _NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar", " ": "space"}
@@ -77,15 +78,7 @@ def cells(text: str, whole: bool, dialect: Dialect, limit: int = _RECORDS) -> li
 
 def _cut(text: str, whole: bool, dialect: Dialect, limit: int) -> tuple[list[list[str]], bool]:
     """The first records, and whether a quote went wrong after them."""
-    reader = csv.reader(
-        io.StringIO(text, newline=""),
-        delimiter=dialect.delimiter,
-        quotechar=dialect.quote or None,
-        quoting=csv.QUOTE_MINIMAL if dialect.quote else csv.QUOTE_NONE,
-        doublequote=dialect.escape == dialect.quote,
-        escapechar=dialect.escape if dialect.escape and dialect.escape != dialect.quote else None,
-        strict=True,
-    )
+    reader = _reader(text, dialect)
     records: list[list[str]] = []
     try:
         for record in reader:
@@ -97,6 +90,28 @@ def _cut(text: str, whole: bool, dialect: Dialect, limit: int) -> tuple[list[lis
         # A sample that ends inside of a quoted cell breaks there too, at its very end.
         return records, whole or reader.line_num + 1 < text.count("\n")
     return (records if whole or len(records) < 2 else records[:-1]), False
+
+
+def _reader(text: str, dialect: Dialect) -> Any:
+    return csv.reader(
+        io.StringIO(text, newline=""),
+        delimiter=dialect.delimiter,
+        quotechar=dialect.quote or None,
+        quoting=csv.QUOTE_MINIMAL if dialect.quote else csv.QUOTE_NONE,
+        doublequote=dialect.escape == dialect.quote,
+        escapechar=dialect.escape if dialect.escape and dialect.escape != dialect.quote else None,
+        strict=True,
+    )
+
+
+def cut_line(line: str, dialect: Dialect) -> list[str]:
+    """The cells of one record. Raises: csv.Error when it is none, or more than one."""
+    if len(dialect.delimiter) > 1:
+        return line.split(dialect.delimiter)
+    records = list(_reader(line, dialect))
+    if len(records) != 1:
+        raise csv.Error
+    return records[0]
 
 
 def unique_names(header: list[str]) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from agent_etl.connectors.names import TableName
 from agent_etl.connectors.target import SqlTarget
 from agent_etl.engine import duck
 from agent_etl.engine.duck import literal, quote
+from agent_etl.engine.deadletters import LETTERS
 from agent_etl.engine.durable import sync
 from agent_etl.engine.errors import Busy, NotFound
 from agent_etl.engine.interruption import interruptible
@@ -140,7 +141,7 @@ class DuckdbSource:
         if not self._connection.path.exists():
             return ()
         with self._open("") as connection:
-            return tuple(sorted(name.dataset(None) for name in list_tables(connection)))
+            return tuple(sorted(name.dataset(None) for name in list_tables(connection) if name.table != LETTERS))
 
     def describe(self, dataset: str, options: Mapping[str, Any] | None = None) -> Table:
         """Columns, keys and the exact row count. Raises: NotFound, Busy."""

@@ -9,6 +9,7 @@ from agent_etl.connectors.dialect import unique_names
 from agent_etl.connectors.jsonscan import JsonScan
 from agent_etl.connectors.readoptions import ReadOptions
 from agent_etl.connectors.sample import expanded
+from agent_etl.engine.deadletters import described
 from agent_etl.engine.duck import Cursor, connected, literal, quote, run
 from agent_etl.engine.errors import AgentEtlError, NotFound, ReadError
 from agent_etl.engine.ports import Relation
@@ -18,7 +19,7 @@ __all__ = ["JsonRecords"]
 
 _NUMBERS = frozenset({"BIGINT", "UBIGINT", "HUGEINT", "UHUGEINT", "DOUBLE"})
 _TIMES = frozenset({"DATE", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE"})
-_VALID = ("compression", "keys", "on_error", "special_values", "types")
+_VALID = ("compression", "keys", "max_rejects", "on_error", "special_values", "types")
 _MOST_KEYS = 2_000
 _AT_ONCE = 200
 
@@ -71,6 +72,7 @@ class JsonRecords:
             columns=_columns(chosen, types),
             sql=f"({scan.typed(wanted, closed=closed)})",
             rejects=scan.rejected(wanted, closed=closed) if stated.quarantine else None,
+            reread=_reread(scan, types) if stated.quarantine else None,
             diagnose=lambda error: _diagnosed(scan, wanted, error, closed=closed),
         )
 
@@ -162,6 +164,15 @@ def _exact(cursor: Cursor, text: str, name: str) -> str:
     cell = quote(name)
     whole = f"bool_and(regexp_full_match({cell}, {literal('-?[0-9]{1,38}')}))"
     return "DECIMAL(38,0)" if run(cursor, f"SELECT {whole} FROM {text}").fetchall()[0][0] else "JSON"
+
+
+def _reread(scan: JsonScan, types: Mapping[str, str]) -> str:
+    """What connectors/reread.py needs to read a record again that was set aside."""
+    options = {"types": dict(types), "special_values": scan.special}
+    keys = dict(scan.keys)
+    return described(
+        {"format": "json", "dataset": scan.data.name, "columns": list(keys), "keys": keys, "options": options}
+    )
 
 
 def _chosen(types: Mapping[str, str], columns: Sequence[str] | None, dataset: str) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ LINE = '"agent_etl line"'
 _RAW = '"agent_etl raw"'
 _LONGEST = 16 * 1024 * 1024
 _FILLED = " WHERE trim(record, ' \t\r') <> ''"
+_OBJECT = "json_valid(record) AND json_type(record) = 'OBJECT'"
 _REASONS = {
     "trim(record, ' \t\r') <> '' AND NOT json_valid(record)": "is not JSON",
     "json_type(record) <> 'OBJECT'": "is not an object",
@@ -101,11 +102,15 @@ class JsonScan:
         )
 
     def rejected(self, types: Mapping[str, str], *, closed: bool) -> str:
-        """A query over everything that `typed` set aside: line, column_name, reason, raw. Reads again."""
+        """A query over everything that `typed` set aside: line, column_name, reason, raw. Reads again.
+
+        `raw` is JSON: the object as it stands there, else the record as one text.
+        """
         numbered = f"(SELECT row_number() OVER () AS {LINE}, record FROM {self.records(blank=True)})"
         judged = f"(SELECT {LINE}, record AS {_RAW}, record, {self.fault(closed=closed)} AS fault FROM {numbered})"
         broken = (
-            f"SELECT {LINE} AS line, NULL::VARCHAR AS column_name, fault AS reason, record AS raw "
+            f"SELECT {LINE} AS line, NULL::VARCHAR AS column_name, fault AS reason, "
+            f"CASE WHEN {_OBJECT} THEN record ELSE CAST(to_json(record) AS VARCHAR) END AS raw "
             f"FROM {judged} WHERE fault IS NOT NULL"
         )
         wrong = misfit(types, special=self.special)

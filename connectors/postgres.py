@@ -18,6 +18,7 @@ from agent_etl.connectors.postgres_read import exact
 from agent_etl.connectors.postgres_session import CAPABILITIES, PostgresSession
 from agent_etl.connectors.postgres_types import Fetched, Native, apart, fetched
 from agent_etl.connectors.target import SqlTarget
+from agent_etl.engine.deadletters import LETTERS
 from agent_etl.engine.duck import quote
 from agent_etl.engine.errors import AgentEtlError, ConnectionLost, NotFound, ReadError
 from agent_etl.engine.interruption import interruptible
@@ -115,7 +116,8 @@ class PostgresSource:
     def tables(self) -> tuple[str, ...]:
         """All tables and views as `schema.table`, sorted."""
         with self._connection.open() as channel:
-            return tuple(f"{name.schema}.{name.table}" for name in catalog.tables(channel))
+            found = catalog.tables(channel)
+        return tuple(f"{name.schema}.{name.table}" for name in found if name.table != LETTERS)
 
     def version(self, dataset: str, options: Mapping[str, Any] | None = None) -> str | None:
         """None: a database cannot tell cheaply whether a table changed."""

@@ -16,6 +16,7 @@ _VALID = (
     "escape",
     "header",
     "max_line",
+    "max_rejects",
     "null_values",
     "on_error",
     "quote",

@@ -18,6 +18,7 @@ from agent_etl.connectors.sqlite_read import cast, delivers, misfit_error, misfi
 from agent_etl.connectors.sqlite_session import CAPABILITIES, SqliteSession
 from agent_etl.connectors.sqlite_types import Declared, declared, judged, question, slot_type
 from agent_etl.connectors.target import SqlTarget
+from agent_etl.engine.deadletters import LETTERS
 from agent_etl.engine.duck import literal, quote
 from agent_etl.engine.errors import AgentEtlError, Busy, DiskFull, NotFound, ReadError, TargetError
 from agent_etl.engine.ports import Relation
@@ -111,7 +112,7 @@ class SqliteSource:
         if not self._connection.path.exists():
             return ()
         with self._connection.open() as channel:
-            return tuple(name.table for name in _tables(channel))
+            return tuple(name.table for name in _tables(channel) if name.table != LETTERS)
 
     def version(self, dataset: str, options: Mapping[str, Any] | None = None) -> str | None:
         """Size, time and inode of the file and of its write-ahead log. None: there is no file."""

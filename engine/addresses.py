@@ -12,6 +12,7 @@ from agent_etl.engine.dag import Dag
 from agent_etl.engine.errors import SourceError
 from agent_etl.engine.plan import Check, Extract, Load, Transform
 from agent_etl.engine.ports import Connections
+from agent_etl.engine.ranges import Ranges
 from agent_etl.engine.store import RunStore
 from agent_etl.engine.tasks import fingerprint
 
@@ -23,11 +24,14 @@ _PIN = "version"
 class Addresses:
     """The fingerprints of one plan's steps in one run. Safe to use from many threads."""
 
-    def __init__(self, dag: Dag, run_id: str, connections: Connections, store: RunStore) -> None:
+    def __init__(
+        self, dag: Dag, run_id: str, connections: Connections, store: RunStore, ranges: Ranges | None = None
+    ) -> None:
         self._dag = dag
         self._run_id = run_id
         self._connections = connections
         self._store = store
+        self._ranges = ranges
         self._known: dict[str, str] = {}
         self._lock = RLock()
 
@@ -51,7 +55,9 @@ class Addresses:
         ]
         split = [checks] if checks else []
         if isinstance(step, Extract):
-            return fingerprint("extract", self._spec(step), self._pinned(step) or self._run_id, *split)
+            span = self._ranges.of(step) if self._ranges else None
+            read = [span.to_dict()] if span else []
+            return fingerprint("extract", self._spec(step), self._pinned(step) or self._run_id, *split, *read)
         if isinstance(step, Transform):
             return fingerprint("transform", step.sql, inputs, *split)
         if isinstance(step, Check):

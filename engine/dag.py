@@ -38,6 +38,10 @@ class Dag:
         """The steps that read the output of `name`: transforms, checks and loads."""
         return tuple(self.steps[reader] for reader, inputs in self.inputs.items() if name in inputs)
 
+    def quarantines(self, name: str) -> tuple[Check, ...]:
+        """The checks that take rows out of this step's, in the plan's order."""
+        return tuple(check for check in self._checks if check.on == name and check.severity == "quarantine")
+
     def loads_of(self, name: str) -> tuple[Load, ...]:
         """The loads whose rows are made of this step's."""
         loads = (step for step in self.steps.values() if isinstance(step, Load))

@@ -15,7 +15,7 @@ from agent_etl.engine.ports import Relation, Source
 from agent_etl.engine.reconcile import reconcile_read
 from agent_etl.engine.sandbox import check_expression
 from agent_etl.engine.schema import Column, Table
-from agent_etl.engine.stage import PackageWriter, Stage
+from agent_etl.engine.stage import PackageWriter, Split, Stage
 from agent_etl.engine.stream import Stream
 
 __all__ = ["chosen", "compare", "extract", "scan"]
@@ -78,10 +78,11 @@ def extract(
     cursor: Cursor,
     unchanged: Callable[[], bool],
     tell: Callable[[int], None] | None = None,
+    splitting: Callable[[tuple[Column, ...]], Split | None] = lambda columns: None,
 ) -> Manifest:
     """Read the source into a sealed package: rows in = rows out + filtered + quarantined.
 
-    A reader is one snapshot of its database; files that DuckDB reads must be `unchanged` when they have been read.
+    `splitting` says, for the step's columns, which rows its checks set aside. A reader is one snapshot of its database; files that DuckDB reads must be `unchanged` when they have been read.
     Raises: ReadError, ConnectionLost, Busy for files that changed meanwhile, CheckFailed when rows went missing,
     DiskFull. Side effects: the package.
     """
@@ -89,12 +90,12 @@ def extract(
     columns = chosen(step, relation)
     stream = Stream(tell)
     counted = relation.open is not None or (step.where is not None and relation.total is None)
-    with stage.writer(fingerprint, columns) as writer, closing(cursor.cursor()) as reading:
+    with stage.writer(fingerprint, columns, splitting(columns)) as writer, closing(cursor.cursor()) as reading:
         rows_of = stream.over(relation, reading) if counted else relation
         with attached(cursor, rows_of) as select:
             rows = _written(step, writer, cursor, _selected(step, select, columns))
         reader = reading if counted and relation.sql else cursor
-        aside = writer.set_aside(reader, relation.rejects) if relation.rejects else 0
+        aside = writer.set_aside(reader, relation.rejects, relation.reread) if relation.rejects else 0
         filtered = stream.rows - rows if counted else 0
         rows_in = rows + filtered + aside
         if relation.total is not None:

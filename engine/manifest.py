@@ -11,7 +11,7 @@ from agent_etl.engine.durable import sync
 from agent_etl.engine.errors import UsageError
 from agent_etl.engine.schema import Column
 
-__all__ = ["FORMAT", "Manifest", "Part", "file_part"]
+__all__ = ["FORMAT", "Manifest", "Part", "SetAside", "file_part"]
 
 FORMAT = 1
 """The version of the manifest's format that this code writes; it reads this one and older ones."""
@@ -28,8 +28,22 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
+class SetAside:
+    """How many rows were set aside for one reason: by that check, or by the read when it is None."""
+
+    check: str | None
+    column: str | None
+    reason: str
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
-    """A sealed package. `rows_in` = `rows` + `filtered` + `quarantined`."""
+    """A sealed package. `rows_in` = `rows` + `filtered` + `quarantined`.
+
+    `quarantined` rows lie in two files: `rejects`, which could not be read, and `failed`, which failed a check. `reread`
+    says, as JSON text, how a reject becomes a row again. `reasons` are counted, the most frequent first.
+    """
 
     fingerprint: str
     columns: tuple[Column, ...]
@@ -39,6 +53,14 @@ class Manifest:
     filtered: int = 0
     quarantined: int = 0
     rejects: Part | None = None
+    failed: Part | None = None
+    reread: str | None = None
+    reasons: tuple[SetAside, ...] = ()
+
+    @property
+    def files(self) -> tuple[Part, ...]:
+        """Every file of the package."""
+        return (*self.parts, *filter(None, (self.rejects, self.failed)))
 
     @property
     def digest(self) -> str:
@@ -84,6 +106,9 @@ class Manifest:
             filtered=values["filtered"],
             quarantined=values["quarantined"],
             rejects=Part(**values["rejects"]) if values["rejects"] else None,
+            failed=Part(**values["failed"]) if values.get("failed") else None,
+            reread=values.get("reread"),
+            reasons=tuple(SetAside(**reason) for reason in values.get("reasons", ())),
         )
 
 

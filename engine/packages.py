@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
+from datetime import UTC, datetime
 from threading import Lock, RLock
 
 from agent_etl.engine.addresses import Addresses
 from agent_etl.engine.computation import computed
 from agent_etl.engine.dag import Dag
+from agent_etl.engine.deadletters import letters
 from agent_etl.engine.duck import Cursor, attached, columns_of, connect, quote, run
 from agent_etl.engine.errors import Corrupt, ReadError, UsageError
 from agent_etl.engine.extraction import compare, extract
@@ -14,7 +16,8 @@ from agent_etl.engine.fusion import fused_load
 from agent_etl.engine.interruption import interruptible
 from agent_etl.engine.manifest import Manifest
 from agent_etl.engine.plan import Extract, Load, Step, Transform
-from agent_etl.engine.ports import Connections, Relation
+from agent_etl.engine.ports import Aside, Connections, Relation
+from agent_etl.engine.quarantine import splitter
 from agent_etl.engine.settings import Settings
 from agent_etl.engine.stage import Stage
 
@@ -81,6 +84,17 @@ class Packages:
         """The step's rows. Raises and side effects: as `of`."""
         return self._stage.relation(self.of(step))
 
+    def aside(self, step: Load, run_id: str) -> Aside | None:
+        """The dead letters that go with a load: of every step that its rows are made of. Raises: as `of`."""
+        origins = []
+        for name in sorted(self._dag.upstream(step.name)):
+            made = self._dag.steps[name]
+            if isinstance(made, Extract | Transform) and (manifest := self.of(made)).quarantined:
+                origins.append(self._stage.aside(manifest, name, made.dataset if isinstance(made, Extract) else None))
+        at = datetime.now(UTC).isoformat(timespec="microseconds")
+        rows = letters(origins, table=step.table, load_id=self._addresses.of(step.name), run_id=run_id, at=at)
+        return None if rows is None else Aside(rows, sum(origin.manifest.quarantined for origin in origins))
+
     def compare(self, step: Extract) -> None:
         """See, once, that the source is what the plan was made for and what this run has pinned.
 
@@ -136,6 +150,7 @@ class Packages:
                 cursor=cursor,
                 unchanged=lambda: self._unchanged(step),
                 tell=lambda rows: self._tell(step.name, rows),
+                splitting=lambda columns: splitter(self._dag.quarantines(step.name), columns),
             )
 
     def _unchanged(self, step: Extract) -> bool:
@@ -153,7 +168,8 @@ class Packages:
                 with attached(cursor, rows) as select:
                     run(cursor, f"CREATE TEMP VIEW {quote(name)} AS {select}", step=step.name)
             columns = columns_of(cursor, step.sql, step=step.name)
-            with self._stage.writer(self._addresses.of(step.name), columns) as writer:
+            split = splitter(self._dag.quarantines(step.name), columns)
+            with self._stage.writer(self._addresses.of(step.name), columns, split) as writer:
                 try:
                     rows_made = writer.write(cursor, step.sql)
                 except ReadError as error:

@@ -12,6 +12,7 @@ from agent_etl.engine import yaml12
 from agent_etl.engine.complaints import nearest
 from agent_etl.engine.errors import PlanError
 from agent_etl.engine.modes import contradiction
+from agent_etl.engine.incremental import Incremental
 from agent_etl.engine.part import Part, StepName
 from agent_etl.engine.security.secrets import redact
 
@@ -26,6 +27,7 @@ class Extract(Part):
     `source` is a connection's name or a URL; `dataset` a table, file or glob there. `columns` None means all.
     `where` is one boolean DuckDB expression over the dataset's columns. `options` are read options (for files: see
     connectors/files.py). `expect` records the columns and types that the plan was made for: `{name: type}`.
+    `incremental` reads only what is new since the last load (engine/incremental.py).
     """
 
     name: StepName
@@ -35,6 +37,7 @@ class Extract(Part):
     where: str | None = None
     options: dict[str, Any] = Field(default_factory=dict)
     expect: dict[str, str] = Field(default_factory=dict)
+    incremental: Incremental | None = None
     why: Why = ()
 
 
@@ -91,7 +94,8 @@ class Check(Part):
     row_count: `low`, `high`. expression: `sql`, one boolean DuckDB expression. Rows where it is not true fail it.
 
     Severity `quarantine` takes the rows that fail out of the step's rows, for every reader of it, and keeps them beside
-    the target; of a repeated key all rows. `threshold` is the most that it takes: a share (0.05) or a number (20) of rows.
+    the target; of a repeated key all rows. `threshold` is the most that it takes: a share (0.05) or a number (20) of
+    rows.
     """
 
     name: StepName

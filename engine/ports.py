@@ -43,7 +43,8 @@ class Capabilities:
 
     How the system says what others say otherwise: `distinct`, a template, is the condition that {0} and {1} differ,
     nulls included; `comparable` turns a `textual` column into what has an equality; `update_joins`: UPDATE joins the
-    other table instead of naming it after FROM; `table_options` end every CREATE TABLE.
+    other table instead of naming it after FROM; `table_options` end every CREATE TABLE; `creates`, a template, asks
+    whether tables may be made in the schema {0}, empty where whoever may write the database may.
     """
 
     kind: str
@@ -58,7 +59,9 @@ class Capabilities:
     distinct: str = "{0} IS DISTINCT FROM {1}"
     comparable: str = "CAST({0} AS VARCHAR)"
     update_joins: bool = False
+    creates: str = ""
     table_options: str = ""
+    narrow_names: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +73,8 @@ class Relation:
     (`{name: expression}`), where the system could not deliver it as such. `columns` are the logical columns.
     `rejects` is a query that is valid in the same DuckDB connection once `sql` was read to its end: one row for each
     source row that was set aside, as (line BIGINT, column_name VARCHAR, reason VARCHAR, raw VARCHAR); `raw` is JSON
-    text, and `reread` says, as JSON text, how it becomes a row again (connectors/reread.py). `total` is a query for the number of source rows, where the system can tell it apart from the read; both None otherwise.
+    text, and `reread` says, as JSON text, how it becomes a row again (connectors/reread.py). `total` is a query for the
+    number of source rows, where the system can tell it apart from the read; all None otherwise.
     `diagnose` looks again after a failed read, slowly, and gives the same failure with what was found (line, column,
     the type that fits), or the very same error when it knows no more.
     """
@@ -185,8 +189,8 @@ class LoadResult:
     """What a load did. `rows` were given; `inserted`, `updated`, `deleted` are rows of the table that were so changed.
 
     For scd2 these rows are versions. `repeated` rows were there from an earlier load and were not added again.
-    `quarantined` dead letters were written. `already`: the marker was there, nothing was written. `unchanged`: there was nothing new to write, `marker` is that of
-    an earlier load. `notes` are things that a person should know.
+    `quarantined` dead letters were written. `already`: the marker was there, nothing was written. `unchanged`: there was
+    nothing new to write, `marker` is that of an earlier load. `notes` are things that a person should know.
     """
 
     marker: Marker
@@ -220,6 +224,14 @@ class Target(Protocol):
         It stands for append when the marker is there; for the other modes when it is the table's newest; for replace
         the table must also still hold as many rows.
         """
+        ...
+
+    def letters(self, table: str | None = None) -> tuple[str, ...]:
+        """The datasets, of this system as a source, that hold dead letters: of that table, or (None) all of them."""
+        ...
+
+    def letters_fault(self, table: str) -> str:
+        """Why dead letters could not be kept beside the table; empty when they could. Nothing is changed."""
         ...
 
     def newest(self, table: str) -> Marker | None:

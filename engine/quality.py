@@ -10,7 +10,7 @@ from agent_etl.engine.plan import Check
 from agent_etl.engine.sandbox import check_expression
 from agent_etl.engine.schema import Column
 
-__all__ = ["Verdict", "judge"]
+__all__ = ["Verdict", "failing", "judge"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,28 +47,50 @@ def judge(check: Check, cursor: Cursor, select: str, columns: Sequence[Column]) 
 
     Raises: PlanError when the check names what is not there, GuardError for an expression that is not allowed.
     """
-    known = {column.name.lower(): column for column in columns}
-    for name in check.columns:
-        if name.lower() not in known:
-            raise PlanError("A check names an unknown column", step=check.name, column=name, valid=sorted(known))
-    counts, expected = _STATEMENTS[check.kind](check, known)
+    known = _known(check, columns)
+    if check.kind in _ROW_WISE:
+        condition, expected = _ROW_WISE[check.kind](check, known)
+        counts = f"SELECT count(*), count(*) FILTER (WHERE {condition}) FROM {_ROWS}"
+    else:
+        counts, expected = _TOGETHER[check.kind](check, known)
     row = run(cursor, counts.replace(_ROWS, f"({select}\n) AS checked"), step=check.name).fetchall()[0]
     return Verdict(int(row[0]), int(row[1] or 0), expected)
+
+
+def failing(check: Check, select: str, columns: Sequence[Column]) -> tuple[str, str]:
+    """The condition, over a row of `select`, that is true when the row fails the check; and what was expected.
+
+    Every row of a repeated key fails `unique`: which one is right cannot be told. Raises: as `judge`; PlanError for a
+    check that speaks of no single row.
+    """
+    known = _known(check, columns)
+    if check.kind in _ROW_WISE:
+        return _ROW_WISE[check.kind](check, known)
+    if check.kind != "unique":
+        raise PlanError("A check of this kind can set no row aside", step=check.name, kind=check.kind, field="severity")
+    names = _columns(check)
+    key = ", ".join(map(quote, names))
+    whole = " AND ".join(f"{quote(name)} IS NOT NULL" for name in names)
+    repeated = f"SELECT ({key}) FROM ({select}) AS others WHERE {whole} GROUP BY {key} HAVING count(*) > 1"
+    return f"{whole} AND ({key}) IN ({repeated})", f"{', '.join(names)} unique"
 
 
 Known = Mapping[str, Column]
 _ROWS = "\0rows\0"
 
 
-def _counting(condition: str) -> str:
-    """A query for the number of rows, and of those where the condition is true."""
-    return f"SELECT count(*), count(*) FILTER (WHERE {condition}) FROM {_ROWS}"
+def _known(check: Check, columns: Sequence[Column]) -> Known:
+    known = {column.name.lower(): column for column in columns}
+    for name in check.columns:
+        if name.lower() not in known:
+            raise PlanError("A check names an unknown column", step=check.name, column=name, valid=sorted(known))
+    return known
 
 
 def _not_null(check: Check, known: Known) -> tuple[str, str]:
     names = _columns(check)
     condition = " OR ".join(f"{quote(name)} IS NULL" for name in names)
-    return _counting(condition), f"no null in {', '.join(names)}"
+    return condition, f"no null in {', '.join(names)}"
 
 
 def _unique(check: Check, known: Known) -> tuple[str, str]:
@@ -89,7 +111,7 @@ def _accepted(check: Check, known: Known) -> tuple[str, str]:
         raise PlanError("An accepted check lists no values", step=check.name, field="values")
     allowed = ", ".join(f"TRY_CAST({text} AS {kind})" for text in texts)
     matches = f"list_contains([{allowed}], {quote(name)})"
-    return _counting(f"{quote(name)} IS NOT NULL AND NOT {matches}"), f"{name} one of {len(texts)} values"
+    return f"{quote(name)} IS NOT NULL AND NOT {matches}", f"{name} one of {len(texts)} values"
 
 
 def _range(check: Check, known: Known) -> tuple[str, str]:
@@ -104,7 +126,7 @@ def _range(check: Check, known: Known) -> tuple[str, str]:
     if known[name.lower()].type in ("FLOAT", "DOUBLE"):
         sides.append(f"isnan({quote(name)})")
     bounds = f"{'-∞' if check.low is None else check.low} to {'∞' if check.high is None else check.high}"
-    return _counting(" OR ".join(sides)), f"{name} from {bounds}"
+    return " OR ".join(sides), f"{name} from {bounds}"
 
 
 def _row_count(check: Check, known: Known) -> tuple[str, str]:
@@ -118,7 +140,7 @@ def _expression(check: Check, known: Known) -> tuple[str, str]:
     if not check.sql:
         raise PlanError("An expression check has no sql", step=check.name, field="sql")
     check_expression(check.sql, [column.name for column in known.values()])
-    return _counting(f"({check.sql}\n) IS NOT TRUE"), "the expression true in every row"
+    return f"({check.sql}\n) IS NOT TRUE", "the expression true in every row"
 
 
 def _columns(check: Check) -> tuple[str, ...]:
@@ -137,11 +159,14 @@ def _text(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-_STATEMENTS: Final[Mapping[str, Callable[[Check, Known], tuple[str, str]]]] = {
+Rule = Callable[[Check, Known], tuple[str, str]]
+_ROW_WISE: Final[Mapping[str, Rule]] = {
     "not_null": _not_null,
-    "unique": _unique,
     "accepted": _accepted,
     "range": _range,
-    "row_count": _row_count,
     "expression": _expression,
 }
+"""The condition under which a row fails, and what was expected."""
+
+_TOGETHER: Final[Mapping[str, Rule]] = {"unique": _unique, "row_count": _row_count}
+"""A query for the number of rows and of those that fail, and what was expected."""

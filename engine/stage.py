@@ -11,58 +11,90 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 
+from agent_etl.engine.deadletters import REJECTS, Origin, rejects
 from agent_etl.engine.duck import Cursor, literal, quote, run
 from agent_etl.engine.durable import sync
 from agent_etl.engine.errors import AgentEtlError, Corrupt, DiskFull
 from agent_etl.engine.faults import point
-from agent_etl.engine.manifest import Manifest, Part, file_part
+from agent_etl.engine.manifest import Manifest, Part, SetAside, file_part
 from agent_etl.engine.ports import Relation
 from agent_etl.engine.schema import Column
 from agent_etl.engine.security.paths import private_folder
 from agent_etl.engine.storage import restored, stored
 
-__all__ = ["PackageWriter", "Stage"]
+__all__ = ["PackageWriter", "Split", "Stage"]
 
 _MANIFEST = "manifest.json"
 _WRITING = ".writing-"
-REJECTS = (
-    Column("line", "BIGINT"),
-    Column("column_name", "VARCHAR"),
-    Column("reason", "VARCHAR"),
-    Column("raw", "VARCHAR"),
-)
+_MOST_REASONS = 1_000
+
+Split = Callable[[Relation], tuple[str, str]]
+"""Gives, for rows, a SELECT of those that stay and one of those that go: line, check_name, column_name, reason, raw."""
 
 
 class PackageWriter:
-    """Writes one package: `write` the rows, `set_aside` the rejected ones, then `seal`. Made by `Stage.writer`."""
+    """Writes one package: `write` the rows, `set_aside` the rejected ones, then `seal`. Made by `Stage.writer`.
 
-    def __init__(self, stage: "Stage", fingerprint: str, columns: Sequence[Column], folder: Path) -> None:
+    With `split` the rows that it says go are set aside as they are written.
+    """
+
+    def __init__(
+        self, stage: "Stage", fingerprint: str, columns: Sequence[Column], folder: Path, split: Split | None
+    ) -> None:
         self._stage = stage
         self._fingerprint = fingerprint
         self._columns = tuple(columns)
         self._folder = folder
         self._parts: list[Part] = []
+        self._split = split
         self._rejects: Part | None = None
+        self._failed: Part | None = None
+        self._reread: str | None = None
+        self._reasons: list[SetAside] = []
 
     def write(self, cursor: Cursor, select: str) -> int:
-        """Write the rows of a SELECT whose columns are the package's, as one part; gives their number.
+        """Write the rows of a SELECT whose columns are the package's, once; gives their number, those that go included.
 
-        Raises: ReadError for rows that cannot be read, DiskFull. Side effects: one synced and hashed file.
+        Raises: ReadError for rows that cannot be read, DiskFull. Side effects: one synced and hashed file, or two.
         """
+        rows: int | None = None
+        if self._split is not None:
+            draft = self._folder / "draft.parquet"
+            rows = self._copied(cursor, select, self._columns, draft)
+            select, gone = self._split(_parquet([draft], self._columns))
+            self._failed = self._aside(cursor, gone, "failed.parquet")
         part = self._copy(cursor, select, self._columns, f"part-{len(self._parts):04d}.parquet")
+        if self._split is not None:
+            draft.unlink()
         self._parts.append(part)
         point("stage.part_written")
-        return part.rows
+        return part.rows if rows is None else rows
 
-    def set_aside(self, cursor: Cursor, select: str) -> int:
-        """Write the rejected rows (line, column_name, reason, raw) into the dead-letter file; gives their number."""
-        self._rejects = self._copy(cursor, select, REJECTS, "rejects.parquet")
+    def set_aside(self, cursor: Cursor, select: str, reread: str | None = None) -> int:
+        """Write the rows that could not be read (line, column_name, reason, raw); gives their number.
+
+        `reread`: see Manifest. Side effects: one synced and hashed file.
+        """
+        self._reread = reread
+        self._rejects = self._aside(
+            cursor,
+            f"SELECT line, NULL AS check_name, column_name, reason, raw FROM ({select})",
+            "rejects.parquet",
+        )
         return self._rejects.rows
+
+    def _aside(self, cursor: Cursor, select: str, name: str) -> Part:
+        part = self._copy(cursor, rejects(select), REJECTS, name)
+        kept = _parquet([self._folder / name], REJECTS).sql
+        counted = f"SELECT check_name, column_name, reason, count(*) FROM {kept} GROUP BY ALL"
+        counted += f" ORDER BY 4 DESC, 1, 2, 3 LIMIT {_MOST_REASONS}"
+        self._reasons += [SetAside(*row) for row in run(cursor, counted).fetchall()]
+        return part
 
     def seal(self, *, rows_in: int, filtered: int = 0) -> Manifest:
         """Make the package exist: the manifest, then the folder under its name, all synced.
@@ -70,6 +102,7 @@ class PackageWriter:
         When another writer sealed the same fingerprint meanwhile, its package stands and this one is dropped.
         Raises: DiskFull. Side effects: the sealed folder.
         """
+        aside = sum(part.rows for part in (self._rejects, self._failed) if part)
         manifest = Manifest(
             fingerprint=self._fingerprint,
             columns=self._columns,
@@ -78,7 +111,10 @@ class PackageWriter:
             rows=sum(part.rows for part in self._parts),
             rows_in=rows_in,
             filtered=filtered,
-            quarantined=self._rejects.rows if self._rejects else 0,
+            quarantined=aside,
+            failed=self._failed,
+            reread=self._reread,
+            reasons=tuple(sorted(self._reasons, key=lambda reason: -reason.rows)),
         )
         with _disk(self._folder):
             path = self._folder / _MANIFEST
@@ -93,12 +129,15 @@ class PackageWriter:
 
     def _copy(self, cursor: Cursor, select: str, columns: Sequence[Column], name: str) -> Part:
         path = self._folder / name
-        items = ", ".join(f"{stored(column)} AS {quote(column.name)}" for column in columns)
-        copy = f"COPY (SELECT {items} FROM ({select})) TO {literal(str(path))} (FORMAT parquet)"
-        rows = int(run(cursor, copy, path=str(self._folder)).fetchall()[0][0])
+        rows = self._copied(cursor, select, columns, path)
         with _disk(path):
             path.chmod(0o600)
             return file_part(path, rows)
+
+    def _copied(self, cursor: Cursor, select: str, columns: Sequence[Column], path: Path) -> int:
+        items = ", ".join(f"{stored(column)} AS {quote(column.name)}" for column in columns)
+        copy = f"COPY (SELECT {items} FROM ({select})) TO {literal(str(path))} (FORMAT parquet)"
+        return int(run(cursor, copy, path=str(self._folder)).fetchall()[0][0])
 
 
 class Stage:
@@ -108,13 +147,15 @@ class Stage:
         self.root = root
 
     @contextmanager
-    def writer(self, fingerprint: str, columns: Sequence[Column]) -> Iterator[PackageWriter]:
+    def writer(
+        self, fingerprint: str, columns: Sequence[Column], split: Split | None = None
+    ) -> Iterator[PackageWriter]:
         """A writer of the package with that fingerprint; what was not sealed at the end of the block is removed.
 
         Raises: DiskFull. Side effects: a hidden folder, locked while the block lasts.
         """
         with self.scratch(fingerprint) as folder:
-            yield PackageWriter(self, fingerprint, columns, folder)
+            yield PackageWriter(self, fingerprint, columns, folder, split)
 
     @contextmanager
     def scratch(self, purpose: str) -> Iterator[Path]:
@@ -147,7 +188,7 @@ class Stage:
 
         Raises: Corrupt naming the part, what was expected and what was found.
         """
-        for part in (*manifest.parts, *filter(None, (manifest.rejects,))):
+        for part in manifest.files:
             path = self.root / manifest.fingerprint / part.name
             try:
                 found = file_part(path, part.rows)
@@ -165,11 +206,12 @@ class Stage:
             os.utime(folder / _MANIFEST)
         return _parquet([folder / part.name for part in manifest.parts], manifest.columns)
 
-    def rejects(self, manifest: Manifest) -> Relation | None:
-        """The rows that were set aside: line, column_name, reason, raw; None when the package has no such file."""
-        if manifest.rejects is None:
-            return None
-        return _parquet([self.root / manifest.fingerprint / manifest.rejects.name], REJECTS)
+    def aside(self, manifest: Manifest, step: str, dataset: str | None) -> Origin:
+        """The rows of the package that were set aside, as dead letters are made of them."""
+        folder = self.root / manifest.fingerprint
+        parts = [part for part in (manifest.rejects, manifest.failed) if part]
+        files = {part.name: str(_parquet([folder / part.name], REJECTS).sql) for part in parts}
+        return Origin(manifest, files, step, dataset)
 
     def discard(self, fingerprint: str) -> None:
         """Remove a package, so that it is made again. Side effects: deletes its folder."""

@@ -12,6 +12,7 @@ import pytest
 
 from agent_etl.engine.duck import attached, columns_of, connect
 from agent_etl.engine.errors import Corrupt, DiskFull, ReadError, UsageError
+from agent_etl.engine.manifest import SetAside
 from agent_etl.engine.schema import Column
 from agent_etl.engine.stage import Stage
 
@@ -64,12 +65,15 @@ def test_rejected_rows_lie_beside_the_package(stage, duck):
     """Rows that were set aside are counted and kept with their reason."""
     with stage.writer("f1", NUMBERS) as writer:
         rows = writer.write(duck, FIVE)
-        aside = writer.set_aside(duck, "SELECT 3 AS line, 'n' AS column_name, 'no number' AS reason, 'x,y' AS raw")
+        aside = writer.set_aside(
+            duck, "SELECT 3 AS line, 'n' AS column_name, 'no number' AS reason, 'x,y' AS raw", "{}"
+        )
         manifest = writer.seal(rows_in=rows + aside)
     assert (manifest.rows_in, manifest.rows, manifest.quarantined) == (6, 5, 1)
-    assert rows_of(duck, stage.rejects(manifest)) == [
-        {"line": 3, "column_name": "n", "reason": "no number", "raw": "x,y"}
-    ]
+    (kept,) = stage.aside(manifest, "read", None).files.values()
+    columns = "number, line, check_name, column_name, reason, raw, cut_bytes"
+    assert duck.execute(f"SELECT {columns} FROM {kept}").fetchall() == [(1, 3, None, "n", "no number", "x,y", None)]
+    assert manifest.reasons == (SetAside(None, "n", "no number", 1),)
     stage.verify(manifest)
 
 
