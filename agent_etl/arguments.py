@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from agent_etl.engine.errors import NotFound, UsageError
+from agent_etl.engine.errors import PlanError, UsageError
 from agent_etl.engine.plan import Plan
 
 __all__ = ["goal_or_plan", "pairs", "read_plan"]
@@ -31,7 +31,7 @@ def pairs(option: str, values: Iterable[str]) -> dict[str, str]:
 def goal_or_plan(text: str) -> str | Plan:
     """The plan in the file of that name when there is one, else the goal as it is.
 
-    Raises: PlanError when the file is no plan; NotFound for a lone path that is not there; UsageError when empty.
+    Raises: PlanError when the file is no plan; UsageError for a lone path that is not there and for no words at all.
     """
     goal = text.strip()
     if not goal:
@@ -39,21 +39,28 @@ def goal_or_plan(text: str) -> str | Plan:
     path = Path(goal)
     if path.suffix.lower() not in PLAN_SUFFIXES:
         return text
-    if path.is_file():
+    if path.exists() or not any(character.isspace() for character in goal):
         return read_plan(path)
-    if not any(character.isspace() for character in goal):
-        raise NotFound("There is no plan file of that name", path=goal, hint='"agent-etl plan GOAL > FILE" writes one')
     return text
 
 
 def read_plan(path: Path) -> Plan:
     """The plan in a file.
 
-    Raises: NotFound; PlanError naming the step, the field and what is valid.
+    Raises: UsageError for a file that is not there or cannot be read; PlanError naming the step, the field and what is
+    valid.
     """
     try:
         return Plan.parse(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, IsADirectoryError):
-        raise NotFound("There is no plan file of that name", path=str(path), hint="check the path") from None
     except UnicodeDecodeError:
         raise UsageError("The plan file is not UTF-8 text", path=str(path), hint="save it as UTF-8") from None
+    except FileNotFoundError:
+        hint = f"check the path; agent-etl plan GOAL > {path} writes one"
+        raise UsageError("There is no plan file of that name", path=str(path), hint=hint) from None
+    except OSError as error:
+        raise UsageError(
+            "The plan file cannot be read", path=str(path), reason=error.strerror, hint="check the path and its rights"
+        ) from None
+    except PlanError as error:
+        error.fields = {"file": str(path), **error.fields}
+        raise

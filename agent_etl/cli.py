@@ -1,5 +1,7 @@
 """The command line. Commands import what they need when they are called: `--help` loads none of it."""
 
+import io
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -61,7 +63,7 @@ def _run(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> Exit:
-    """Run a goal, or a plan file, to its end or to its first question."""
+    """Run a goal or a plan file, to its end or to a question."""
     from agent_etl.commands.execute import Operation
 
     return Operation(home, json=json, quiet=quiet).run(goal, connection or (), answer or (), approve, run_id)
@@ -114,11 +116,17 @@ def _runs(home: Home = None, json: Json = False, verbose: Verbose = False) -> Ex
 
 @app.command("show")
 @guarded
-def _show(run: RunId, home: Home = None, json: Json = False, verbose: Verbose = False) -> Exit:
-    """Show a run: its goal with what became of each clause, its plan, its report."""
+def _show(
+    run: RunId,
+    plan: Annotated[bool, typer.Option("--plan", help="Only its plan, as YAML: edit it, then resume --plan.")] = False,
+    home: Home = None,
+    json: Json = False,
+    verbose: Verbose = False,
+) -> Exit:
+    """Show a run: what its goal became, its plan, its report."""
     from agent_etl.commands.look import show
 
-    return show(run, home, json=json)
+    return show(run, home, json=json, plan=plan)
 
 
 @app.command("inspect")
@@ -131,7 +139,7 @@ def _inspect(
     json: Json = False,
     verbose: Verbose = False,
 ) -> Exit:
-    """Show what a source holds: its tables, or one table's columns, types and keys."""
+    """Show a source's tables, or a table's columns and keys."""
     from agent_etl.commands.sources import inspect
 
     return inspect(source, table, connection or (), home, json=json)
@@ -149,7 +157,7 @@ def _connections(connection: Named = None, home: Home = None, json: Json = False
 @app.command("doctor")
 @guarded
 def _doctor(connection: Named = None, home: Home = None, json: Json = False, verbose: Verbose = False) -> Exit:
-    """Check versions, the home folder, disk space, the run store and every connection."""
+    """Check versions, home, disk, run store, every connection."""
     from agent_etl.commands.doctor import doctor
 
     return doctor(connection or (), home, json=json)
@@ -170,5 +178,8 @@ def _demo(
 
 
 def main() -> None:
-    """Run the command line of this process and exit."""
+    """Run the command line of this process and exit. Side effects: what the terminal cannot write is escaped."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     app()

@@ -1,8 +1,7 @@
 """Questions and approvals asked of a person at a terminal, and the command that answers them from elsewhere."""
 
-import shlex
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
@@ -11,8 +10,9 @@ from rich.prompt import Confirm, Prompt
 
 from agent_etl.display import question_view
 from agent_etl.engine.goal import Question
+from agent_etl.graphs.resuming import resume_command
 
-__all__ = ["ask", "attended", "decide", "resume_command"]
+__all__ = ["answer_command", "ask", "attended", "decide"]
 
 
 def attended() -> bool:
@@ -21,7 +21,10 @@ def attended() -> bool:
 
 
 def ask(questions: Iterable[Question], console: Console) -> dict[str, str]:
-    """Each question's answer, by its id. An answer that is not among the options is asked for again."""
+    """Each question's answer, by its id. An answer that is not among the options is asked for again.
+
+    Raises: EOFError when whoever sits there has closed the input.
+    """
     answers = {}
     for question in questions:
         console.print(question_view(question))
@@ -36,30 +39,21 @@ def ask(questions: Iterable[Question], console: Console) -> dict[str, str]:
 
 
 def decide(console: Console) -> Literal["approve", "reject"]:
-    """The decision about the plan that was just shown. Without one it is rejected."""
+    """The decision about the plan that was just shown. Return alone rejects. Raises: EOFError on a closed input."""
     return "approve" if Confirm.ask("run this plan?", console=console, default=False) else "reject"
 
 
-def resume_command(
+def answer_command(
     run_id: str,
     questions: Iterable[Question],
     *,
     home: Path | None = None,
-    connections: Mapping[str, str] | None = None,
-    approval: bool = False,
+    secret: Iterable[str] = (),
 ) -> str:
     """The exact command that answers; a question's first option stands for the answer.
 
-    Connections that came with the command are named without their URL, which may hold a password.
+    Connections whose password was not kept are named without their URL.
     """
-    parts = ["agent-etl", "resume", run_id]
-    for question in questions:
-        value = question.options[0].value if question.options else "VALUE"
-        parts += ["--answer", f"{question.id}={value}"]
-    if approval:
-        parts.append("--approve")
-    for name in connections or {}:
-        parts += ["--connection", f"{name}=URL"]
-    if home is not None:
-        parts += ["--home", str(home)]
-    return shlex.join(parts)
+    answers = [(question.id, question.options[0].value if question.options else "VALUE") for question in questions]
+    options = [part for name, value in answers for part in ("--answer", f"{name}={value}")]
+    return resume_command(run_id, *options, home=home, secret=secret)

@@ -1,5 +1,6 @@
 """What a person sees in a terminal: questions, findings, tables, the first rows. Plans: agent_etl/drawing.py."""
 
+import shutil
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -22,11 +23,16 @@ __all__ = [
 ]
 
 WIDEST_CELL = 40
+WIDE = 160
 
 
 def consoles(*, silent: bool = False) -> tuple[Console, Console]:
-    """One console for stdout and one for stderr; `silent` mutes both. Plain text where there is no terminal."""
+    """One console for stdout and one for stderr; `silent` mutes both. Plain, wide text where there is no terminal."""
     out, err = (Console(stderr=stderr, quiet=silent, highlight=False, emoji=False) for stderr in (False, True))
+    for console in (out, err):
+        if not console.is_terminal:
+            # Nobody looks at a width there: a line that a program filters must be whole. COLUMNS still wins.
+            console.width = shutil.get_terminal_size((WIDE, 50)).columns
     return out, err
 
 
@@ -39,13 +45,15 @@ def question_view(question: Question) -> RenderableType:
     ]
     if question.free:
         lines.append(Text("  or any other text", "dim"))
-    return Panel(Group(*lines), title=Text(f"question {question.id}"), title_align="left", border_style="yellow")
+    return Panel(
+        Group(*lines), title=Text(f"question {question.id}"), title_align="left", border_style="yellow", expand=False
+    )
 
 
 def refusal_view(refusal: Refusal) -> RenderableType:
     """What cannot be done, and why."""
     text = Text.assemble(("“", "dim"), (refusal.quote, "red"), ("” ", "dim"), refusal.reason)
-    return Panel(text, title="refused", title_align="left", border_style="red")
+    return Panel(text, title="refused", title_align="left", border_style="red", expand=False)
 
 
 def finding_line(finding: Finding) -> RenderableType:
@@ -55,17 +63,29 @@ def finding_line(finding: Finding) -> RenderableType:
 
 
 def table_view(
-    title: str, header: Sequence[str], rows: Iterable[Sequence[object]], *, longest: int | None = None
+    title: str,
+    header: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    longest: int | None = None,
+    one_line: bool = False,
 ) -> RenderableType:
-    """A table; numbers stand right, and texts are cut after `longest` characters."""
-    table = Table(box=box.SIMPLE_HEAD, title=Text(title), title_justify="left", title_style="bold")
+    """A table under its title; numbers stand right, and texts are cut after `longest` characters.
+
+    `one_line`: a row takes one line, for which its last column is cut.
+    """
+    table = Table(box=box.SIMPLE_HEAD)
     content = [list(row) for row in rows]
     for index, name in enumerate(header):
         numbers = bool(content) and all(isinstance(row[index], int | float) for row in content)
-        table.add_column(Text(name), justify="right" if numbers else "left", overflow="fold")
+        whole = one_line and index < len(header) - 1
+        table.add_column(Text(name), justify="right" if numbers else "left", overflow="fold", no_wrap=whole)
     for row in content:
-        table.add_row(*(Text(cell(value, longest)) for value in row))
-    return table
+        cells = [Text(cell(value, longest)) for value in row]
+        if one_line:
+            cells[-1].no_wrap, cells[-1].overflow = True, "ellipsis"
+        table.add_row(*cells)
+    return Group(Text(title, "bold"), table)
 
 
 def rows_view(title: str, rows: Any, limit: int = 10) -> RenderableType:

@@ -53,12 +53,12 @@ def _label(kind: str, name: str, text: str) -> Text:
 
 def clauses_view(draft: PlanDraft) -> RenderableType:
     """The goal, clause by clause, and what each became: steps, a question or a refusal."""
-    table = Table(box=box.SIMPLE_HEAD, title="What the goal became", title_justify="left", title_style="bold")
+    table = Table(box=box.SIMPLE_HEAD)
     table.add_column("words of the goal", overflow="fold")
     table.add_column("became", style="cyan", overflow="fold")
     for clause in draft.clauses:
         table.add_row(Text(draft.goal[clause.start : clause.end].strip()), _became(clause, draft))
-    return table
+    return Group(Text("What the goal became", "bold"), table)
 
 
 def _became(clause: Clause, draft: PlanDraft) -> Text:

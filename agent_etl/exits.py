@@ -13,7 +13,7 @@ import typer
 
 from agent_etl.engine.errors import AgentEtlError, PlanError, UsageError
 
-__all__ = ["Exit", "guarded", "terminable"]
+__all__ = ["Exit", "Interrupted", "guarded", "terminable"]
 
 P = ParamSpec("P")
 
@@ -30,27 +30,42 @@ class Exit(IntEnum):
     TERMINATED = 143
 
 
+class Interrupted(KeyboardInterrupt):
+    """A run that Ctrl-C or SIGTERM broke off, and the command that continues it."""
+
+    def __init__(self, run_id: str, resume: str) -> None:
+        super().__init__(run_id)
+        self.run_id = run_id
+        self.resume = resume
+
+
 class _Signals:
+    interrupted = False
     terminated = False
 
 
 @contextmanager
 def terminable() -> Iterator[_Signals]:
-    """Inside, SIGTERM stops the work as Ctrl-C does; what was yielded tells afterwards which of the two it was.
+    """Inside, SIGTERM stops the work as Ctrl-C does; what was yielded tells afterwards whether one of the two came.
 
-    Side effects: the process's SIGTERM handler, restored on leaving.
+    Side effects: the process's handlers of both, restored on leaving. An ignored SIGINT (nohup) stays ignored.
     """
     signals = _Signals()
 
-    def stop(_number: int, _frame: object) -> None:
-        signals.terminated = True
+    def stop(number: int, _frame: object) -> None:
+        signals.interrupted = True
+        signals.terminated = signals.terminated or number == signal.SIGTERM
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, stop)
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number, handler in before.items():
+        if handler is not signal.SIG_IGN:
+            signal.signal(number, stop)
     try:
         yield signals
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def guarded(command: Callable[P, Exit]) -> Callable[P, None]:
@@ -67,15 +82,18 @@ def guarded(command: Callable[P, Exit]) -> Callable[P, None]:
         with terminable() as signals:
             try:
                 code = command(*args, **kwargs)
-            except KeyboardInterrupt:
-                print("interrupted", file=sys.stderr)  # noqa: T201
-                code = Exit.INTERRUPTED
+            except KeyboardInterrupt as interruption:
+                code = _tell_interrupted(interruption, as_json=bool(options.get("json")))
             except BrokenPipeError:
                 # The reader of our output has gone; the interpreter must not complain about it at shutdown.
                 sys.stdout = None
                 code = Exit.FAILED
             except Exception as error:
-                code = _tell(error, as_json=bool(options.get("json")), verbose=bool(options.get("verbose")))
+                if signals.interrupted:
+                    # A library in whose middle the signal came tells of it by an error of its own.
+                    code = _tell_interrupted(error, as_json=bool(options.get("json")))
+                else:
+                    code = _tell(error, as_json=bool(options.get("json")), verbose=bool(options.get("verbose")))
         if code is Exit.INTERRUPTED and signals.terminated:
             code = Exit.TERMINATED
         raise typer.Exit(code)
@@ -83,17 +101,20 @@ def guarded(command: Callable[P, Exit]) -> Callable[P, None]:
     return run
 
 
+def _tell_interrupted(error: BaseException, *, as_json: bool) -> Exit:
+    run = {"run_id": error.run_id, "resume": error.resume} if isinstance(error, Interrupted) else {}
+    if as_json:
+        print(json.dumps({"status": "interrupted", **run}))  # noqa: T201
+    else:
+        hint = f"\n→ continue with: {run['resume']}" if run else ""
+        print(f"interrupted{hint}", file=sys.stderr)  # noqa: T201
+    return Exit.INTERRUPTED
+
+
 def _tell(error: Exception, *, as_json: bool, verbose: bool) -> Exit:
     if verbose:
         _trace(error)
-    if not isinstance(error, AgentEtlError):
-        # The text of a foreign exception may hold values of rows or a URL: only its type and place are shown.
-        error = AgentEtlError(
-            "Something went wrong that has no name here",
-            type=type(error).__name__,
-            at=_place(error),
-            hint="run it again with -v and report what it prints",
-        )
+    error = error if isinstance(error, AgentEtlError) else _named(error)
     if as_json:
         content = {"code": error.code, "message": error.message, "fields": error.fields, "hint": error.hint}
         print(json.dumps({"error": content}, default=str))  # noqa: T201
@@ -102,6 +123,17 @@ def _tell(error: Exception, *, as_json: bool, verbose: bool) -> Exit:
         hint = f"\n→ {error.hint}" if error.hint else ""
         print(f"error: {error.message}{fields}{hint}", file=sys.stderr)  # noqa: T201
     return Exit.USAGE if isinstance(error, UsageError | PlanError) else Exit.FAILED
+
+
+def _named(error: Exception) -> AgentEtlError:
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        hint = "see that it is there and that you may use it: ls -ld PATH"
+        path = str(error.filename)
+        return AgentEtlError("The operating system refuses a path", path=path, reason=error.strerror, hint=hint)
+    # The text of a foreign exception may hold values of rows or a URL: only its type and place are shown.
+    hint = "run it again with -v and report what it prints"
+    kind = type(error).__name__
+    return AgentEtlError("Something went wrong that has no name here", type=kind, at=_place(error), hint=hint)
 
 
 def _place(error: Exception) -> str:

@@ -13,8 +13,9 @@ __all__ = ["draft_record", "print_json"]
 
 
 def print_json(record: Mapping[str, Any]) -> None:
-    """Write the record as one object to stdout."""
-    sys.stdout.write(json.dumps(record, ensure_ascii=False, indent=2, default=str) + "\n")
+    """Write the record as one object to stdout. A file's name that is no text becomes an escape that JSON reads."""
+    text = json.dumps(record, ensure_ascii=False, indent=2, default=str)
+    sys.stdout.write(text.encode(errors="backslashreplace").decode() + "\n")
 
 
 def draft_record(draft: "PlanDraft") -> dict[str, Any]:

@@ -29,8 +29,12 @@ _SCHEMES = {
     "sqlite": "sqlite",
     "postgresql": "postgres",
     "postgres": "postgres",
+    "mysql": "mysql",
+    "mariadb": "mysql",
     "file": "files",
 }
+_PORTS = {"postgres": 5432, "mysql": 3306}
+"""Servers, and where each listens unless its URL says so."""
 
 
 def open_connections(settings: Settings, *, cwd: Path | None = None) -> "Registry":
@@ -75,6 +79,7 @@ class Registry:
         if wanted == HERE:
             return self._files(HERE, self._cwd, False, free=True)
         if "://" in wanted or Path(wanted).suffix.lower() in _SUFFIXES:
+            _see_that_it_splits(wanted, wanted)
             return self._made(redact(wanted), wanted, self._is_protected(wanted))
         raise SettingsError(
             "No connection has this name",
@@ -92,10 +97,11 @@ class Registry:
     def _place(self, name: str, url: str) -> tuple[str, str]:
         """The kind of system and where it is, whoever connects to it."""
         kind = self._kind(name, url)
-        if kind != "postgres":
+        port = _PORTS.get(kind)
+        if port is None:
             return kind, str(self._path(url).resolve())
         parts = urlsplit(url)
-        return kind, f"{parts.hostname or 'localhost'}:{parts.port or 5432}{parts.path}"
+        return kind, f"{parts.hostname or 'localhost'}:{parts.port or port}{parts.path}"
 
     def _kind(self, name: str, url: str) -> str:
         """The connector of a URL, a database file's path or a folder's. Raises: SettingsError naming what is valid."""
@@ -125,9 +131,10 @@ class Registry:
         return kind
 
     def _made(self, name: str, url: str, protected: bool) -> Any:
+        _see_that_it_splits(name, url)
         kind = self._kind(name, url)
-        if kind == "postgres":
-            return self._postgres(name, url, protected)
+        if kind in _PORTS:
+            return {"postgres": self._postgres, "mysql": self._mysql}[kind](name, url, protected)
         return {"duckdb": self._duckdb, "sqlite": self._sqlite, "files": self._files}[kind](
             name, self._path(url), protected
         )
@@ -169,7 +176,25 @@ class Registry:
 
         return PostgresConnection(name, url, protected=protected, memory_limit=self._settings.memory_limit)
 
+    def _mysql(self, name: str, url: str, protected: bool) -> Any:
+        from agent_etl.connectors.mysql import MysqlConnection
+
+        return MysqlConnection(name, url, protected=protected, memory_limit=self._settings.memory_limit)
+
     def _files(self, name: str, path: Path, protected: bool, free: bool = False) -> Any:
         from agent_etl.connectors.files import FilesConnection
 
         return FilesConnection(name, path, free=free, protected=protected)
+
+
+def _see_that_it_splits(name: str, url: str) -> None:
+    """Raises: SettingsError for a URL whose host or port cannot be told from the rest."""
+    try:
+        _ = urlsplit(url).port
+    except ValueError:
+        raise SettingsError(
+            "The connection's URL cannot be read",
+            connection=redact(name),
+            url=redact(url),
+            hint="write KIND://USER:${NAME}@HOST:PORT/DATABASE; in user and password [ ] @ : / are %5B %5D %40 %3A %2F",
+        ) from None

@@ -113,10 +113,18 @@ def opened(home: Path, url: str | None) -> Engine:
         engine = create_engine(f"sqlite:///{private_file(home / 'state.db')}", hide_parameters=True)
         event.listen(engine, "connect", _pragmas)
     else:
-        parsed = make_url(resolve(url))
-        if parsed.drivername in ("postgresql", "postgres"):
-            parsed = parsed.set(drivername="postgresql+psycopg")
-        engine = create_engine(parsed, hide_parameters=True, pool_pre_ping=True)
+        try:
+            parsed = make_url(resolve(url))
+            if parsed.drivername in ("postgresql", "postgres"):
+                parsed = parsed.set(drivername="postgresql+psycopg")
+            engine = create_engine(parsed, hide_parameters=True, pool_pre_ping=True)
+        except (exc.ArgumentError, ImportError, ValueError):
+            raise SettingsError(
+                "The run store's URL leads to no database that is known here",
+                store_url=redact(url),
+                valid=["sqlite", "postgresql"],
+                hint="correct store_url in agent_etl.toml or AGENT_ETL_STORE_URL",
+            ) from None
     try:
         with transaction(engine) as connection:
             _prepare(connection, redact(url) if url else str(home / "state.db"))

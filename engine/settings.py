@@ -26,7 +26,7 @@ from pydantic_settings import (
 from agent_etl.engine.errors import SettingsError
 from agent_etl.engine.security.secrets import redact
 
-__all__ = ["SETTINGS_FILE", "ConnectionSettings", "Settings", "environment", "load_settings"]
+__all__ = ["SETTINGS_FILE", "ConnectionSettings", "Settings", "environment", "is_home_here", "load_settings"]
 
 SETTINGS_FILE = "agent_etl.toml"
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,62}")
@@ -126,22 +126,48 @@ def load_settings(*, home: Path | str | None = None, connections: Mapping[str, s
         settings = Settings(**given)
         if not connections:
             return settings
-        merged = dict(settings.connections)
+        merged: dict[str, Any] = {name: one.model_dump() for name, one in settings.connections.items()}
         for name, url in connections.items():
-            known = merged.get(name)
-            merged[name] = ConnectionSettings(url=url, protected=known is not None and known.protected)
+            merged[name] = {**merged.get(name, {}), "url": url}
         return Settings.model_validate({**settings.model_dump(), "connections": merged})
     except ValidationError as error:
         raise _explain(error) from None
     except tomllib.TOMLDecodeError as error:
         raise SettingsError("The settings file is not valid TOML", file=SETTINGS_FILE, problem=str(error)) from None
+    except UnicodeDecodeError:
+        raise SettingsError(
+            "The settings file is not UTF-8 text", file=SETTINGS_FILE, hint="save it as UTF-8"
+        ) from None
+
+
+def is_home_here(home: Path) -> bool:
+    """Whether a command in the current directory uses that home without being told."""
+    try:
+        return load_settings().home == home.expanduser().absolute()
+    except SettingsError:
+        return False
+
+
+_WORDS = {
+    "extra_forbidden": "there is no such setting",
+    "string_too_short": "it is empty",
+    "missing": "it is missing",
+    "int_parsing": "a whole number is wanted",
+    "model_type": 'a URL is wanted, or { url = "…", protected = true }',
+    "model_attributes_type": 'a URL is wanted, or { url = "…", protected = true }',
+    "string_pattern_mismatch": "a size is wanted, such as 768MB or 2GiB",
+}
+"""Problems in the words of a settings file, by pydantic's names of them; its own words where there are none here."""
 
 
 def _explain(error: ValidationError) -> SettingsError:
     problem = error.errors(include_url=False, include_input=False, include_context=False)[0]
     name = ".".join(str(part) for part in problem["loc"]) or "settings"
-    fields: dict[str, object] = {"setting": name, "problem": redact(problem["msg"])}
+    wanted = "valid are " if problem["type"] == "literal_error" else "it should be "
+    said = str(problem["msg"]).removeprefix("Value error, ").replace("Input should be ", wanted)
+    fields: dict[str, object] = {"setting": name, "problem": redact(_WORDS.get(problem["type"], said))}
     if problem["type"] == "extra_forbidden":
         nested = problem["loc"][0] == "connections"
         fields["valid"] = sorted(ConnectionSettings.model_fields if nested else Settings.model_fields)
-    return SettingsError("A setting is not valid", hint=f"see {SETTINGS_FILE} and AGENT_ETL_* variables", **fields)
+    given = f"{SETTINGS_FILE}, AGENT_ETL_{str(problem['loc'][0]).upper()}" if problem["loc"] else SETTINGS_FILE
+    return SettingsError("A setting is not valid", hint=f"correct it in {given} or on the command line", **fields)

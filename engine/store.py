@@ -2,20 +2,22 @@
 
 import secrets
 import weakref
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
+from shlex import quote
 from types import TracebackType
 from typing import Any, Self
 
-from sqlalchemy import Connection, Table, and_, insert, select, update
+from sqlalchemy import Connection, Table, and_, delete, insert, select, update
 
 from agent_etl.engine import database as db
 from agent_etl.engine.errors import UnknownRun
 from agent_etl.engine.lease import lease
 from agent_etl.engine.records import AuditRecord, LoadRecord, RunRecord, TaskRecord
+from agent_etl.engine.settings import is_home_here
 from agent_etl.engine.tasks import StepFailure, TaskResult
 
 __all__ = ["RunStore", "new_run_id"]
@@ -81,7 +83,9 @@ class RunStore:
         with db.transaction(self._engine) as connection:
             row = connection.execute(select(db.runs).where(db.runs.c.run_id == run_id)).mappings().first()
         if row is None:
-            raise UnknownRun("This home holds no such run", run=run_id, home=str(self.home), hint="run agent-etl runs")
+            elsewhere = "" if is_home_here(self.home) else f" --home {quote(str(self.home))}"
+            hint = f"agent-etl runs{elsewhere} lists those that are there"
+            raise UnknownRun("This home holds no such run", run=run_id, home=str(self.home), hint=hint)
         return RunRecord(**row)
 
     def list_runs(self, limit: int | None = None) -> tuple[RunRecord, ...]:
@@ -177,6 +181,32 @@ class RunStore:
         query = select(db.loads).where(db.loads.c.run_id == run_id).order_by(db.loads.c.at, db.loads.c.step)
         with db.transaction(self._engine) as connection:
             return tuple(_load(row) for row in connection.execute(query).mappings())
+
+    def loads_into(self, target: str, table: str) -> tuple[LoadRecord, ...]:
+        """What every run has loaded into that table, oldest first. `target` is `Connection.url`."""
+        where = and_(db.loads.c.target == target, db.loads.c.table_name == table)
+        with db.transaction(self._engine) as connection:
+            found = connection.execute(select(db.loads).where(where).order_by(db.loads.c.at)).mappings()
+            return tuple(_load(row) for row in found)
+
+    def places(self) -> tuple[tuple[str, str], ...]:
+        """Every (target, table) that was loaded into, sorted."""
+        columns = (db.loads.c.target, db.loads.c.table_name)
+        with db.transaction(self._engine) as connection:
+            return tuple(
+                (str(row[0]), str(row[1])) for row in connection.execute(select(*columns).distinct().order_by(*columns))
+            )
+
+    def forget_loads(self, target: str, table: str, load_ids: Collection[str]) -> None:
+        """Remember those loads no longer: a person accepts that the target has lost them."""
+        where = and_(db.loads.c.target == target, db.loads.c.table_name == table, db.loads.c.load_id.in_(load_ids))
+        with db.transaction(self._engine) as connection:
+            connection.execute(delete(db.loads).where(where))
+
+    def knows(self, run_id: str) -> bool:
+        """Whether a run of that id lives in this home."""
+        with db.transaction(self._engine) as connection:
+            return connection.execute(select(db.runs.c.run_id).where(db.runs.c.run_id == run_id)).first() is not None
 
     def loads_of_goal(self, goal: str) -> tuple[LoadRecord, ...]:
         """What every run of those words has loaded, oldest first."""

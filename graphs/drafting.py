@@ -1,7 +1,7 @@
 """Drafting: a planner's proposal with every answer that is known."""
 
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,7 +15,8 @@ from agent_etl.engine.plan import Plan
 from agent_etl.engine.ports import Connections
 from agent_etl.engine.probe import SourceProber
 from agent_etl.engine.schema import Catalogue
-from agent_etl.engine.settings import load_settings
+from agent_etl.engine.security.paths import standing
+from agent_etl.engine.settings import Settings, load_settings
 from agent_etl.engine.store import RunStore
 from agent_etl.graphs.proving import prove
 from agent_etl.tools.catalog import describe_plan_sources, survey
@@ -68,8 +69,10 @@ def unfitting(questions: tuple[Question, ...], given: Mapping[str, str]) -> Usag
     return UsageError("The answer fits no open question", got=sorted(given), valid=[q.id for q in questions])
 
 
-def remembering(catalogue: Catalogue, goal: str, store: RunStore, connections: Connections) -> Catalogue:
+def remembering(catalogue: Catalogue, goal: str, store: RunStore | None, connections: Connections) -> Catalogue:
     """The catalogue with how earlier runs of the same words loaded: the same goal does the same again."""
+    if store is None:
+        return catalogue
     names = {connections[name].url: name for name in reversed(connections.names())}
     written = {
         (names[load.target], load.table): load.mode for load in store.loads_of_goal(goal) if load.target in names
@@ -101,7 +104,7 @@ def draft_plan(
     with (
         closing(open_connections(settings)) as registry,
         closing(SourceProber(registry, settings)) as prober,
-        RunStore(settings.home, url=settings.store_url) as store,
+        _remembered(settings) as store,
     ):
         base = Catalogue(())
         if isinstance(goal, Plan):
@@ -120,6 +123,16 @@ def draft_plan(
         except Terminal as error:
             findings = (_unproved(error),)
         return replace(draft, findings=(*draft.findings, *findings))
+
+
+@contextmanager
+def _remembered(settings: Settings) -> Iterator[RunStore | None]:
+    """The store of the home when there is one: planning makes none."""
+    if settings.store_url is None and not standing(settings.home):
+        yield None
+        return
+    with RunStore(settings.home, url=settings.store_url) as store:
+        yield store
 
 
 def _unproved(error: Terminal) -> Finding:

@@ -5,10 +5,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from agent_etl.engine.errors import Busy
+from agent_etl.engine.errors import Busy, UnknownRun
 from agent_etl.engine.goal import Refusal
 from agent_etl.engine.observe.events import Event
 from agent_etl.engine.records import RunRecord
+from agent_etl.engine.security.paths import standing
+from agent_etl.engine.settings import Settings
 from agent_etl.engine.store import RunStore
 from agent_etl.graphs.archive import Archive
 from agent_etl.graphs.phases import PROVES
@@ -18,12 +20,28 @@ from agent_etl.graphs.result import Run, RunSummary, Status
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["EVENT", "read_run", "status_of", "summary"]
+__all__ = ["EVENT", "opened_store", "read_run", "status_of", "summary"]
 
 EVENT = "event"
 """The audit's actor of what a run told."""
 
 _ENDED = frozenset({"succeeded", "refused", "failed"})
+
+
+def opened_store(settings: Settings, run_id: str = "") -> RunStore:
+    """The store of a home that is there; looking for runs makes none.
+
+    Raises: UnknownRun when there is no home yet; SettingsError for one that cannot be used.
+    """
+    if settings.store_url is None and not standing(settings.home):
+        named = {"run": run_id} if run_id else {}
+        raise UnknownRun(
+            "There is no home yet, so no runs",
+            **named,
+            home=str(settings.home),
+            hint="start a run: agent-etl run GOAL; or name another home: --home, AGENT_ETL_HOME",
+        )
+    return RunStore(settings.home, url=settings.store_url)
 
 
 def status_of(store: RunStore, row: RunRecord) -> Status:
@@ -79,6 +97,8 @@ def read_run(store: RunStore, row: RunRecord, connections: Mapping[str, str], st
         failure=archive.failure(failure) if failure and status == "failed" else None,
         repairs=tuple(archive.applied()),
         tasks=tuple(task.result for task in store.tasks(row.run_id) if task.result is not None and task.step in names),
+        home=home,
+        secret=request.secret,
         read_events=lambda: _events(home, row.run_id),
         read_dataset=lambda step: _dataset(home, row.run_id, connections, plan_hash, step),
     )

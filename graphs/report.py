@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from agent_etl.engine.plan import Check, Extract, Load, Plan, Step, Transform
 from agent_etl.engine.tasks import TaskResult
 from agent_etl.graphs.result import Run
+from agent_etl.graphs.resuming import command, resume_command
 
 __all__ = ["describe", "duration", "explain", "outcome", "report"]
 
@@ -99,13 +100,15 @@ def _check(step: Check) -> str:
 
 def _table(plan: Plan, tasks: tuple[TaskResult, ...]) -> Iterator[str]:
     results = {result.step: result for result in tasks}
+    rows = []
     for step in plan.steps():
-        kind = type(step).__name__.lower()
         told = describe(step)
         told = told if len(told) <= 70 else told[:69] + "…"
         result = results.get(step.name)
-        done = _done(result) if result else "not run"
-        yield f"  {kind:<9} {step.name:<24} {done:<36} {told}"
+        rows.append((type(step).__name__.lower(), step.name, _done(result) if result else "not run", told))
+    names, outcomes = (max((len(row[column]) for row in rows), default=0) for column in (1, 2))
+    for kind, name, done, told in rows:
+        yield f"  {kind:<9} {name:<{names}}  {done:<{outcomes}}  {told}"
 
 
 def _done(result: TaskResult) -> str:
@@ -147,13 +150,38 @@ def _failure(run: Run) -> Iterator[str]:
 
 
 def _next(run: Run) -> Iterator[str]:
+    steps = tuple(_next_steps(run))
+    if steps:
+        yield ""
+    for told, line in steps:
+        yield f"{told}: {line}"
+
+
+def _next_steps(run: Run) -> Iterator[tuple[str, str]]:
+    """What a person may do now: what it does, and the command."""
+
+    def resume(*options: str) -> str:
+        return resume_command(run.run_id, *options, home=run.home, secret=run.secret)
+
     if run.status == "waiting" and run.waits_for == "approval":
-        yield ""
-        yield f"Approve: agent-etl resume {run.run_id} --approve    Reject: agent-etl resume {run.run_id} --reject"
+        yield "Approve", resume("--approve")
+        yield "Reject", resume("--reject")
+        yield "Edit", f"{_plan_of(run)} > plan.yaml, then {resume('--plan', 'plan.yaml')}"
     elif run.status == "waiting":
-        first = run.questions[0].id if run.questions else "ID"
-        yield ""
-        yield f"Answer: agent-etl resume {run.run_id} --answer {first}=VALUE"
+        questions = [question.id for question in run.questions] or ["ID"]
+        yield "Answer", resume(*(part for name in questions for part in ("--answer", f"{name}=VALUE")))
     elif run.status == "interrupted":
-        yield ""
-        yield f"Continue: agent-etl resume {run.run_id}"
+        yield "Continue", resume()
+    elif run.status == "failed":
+        yield "Try again", resume()
+        if run.plan:
+            yield "Edit", f"{_plan_of(run)} > plan.yaml, then {resume('--plan', 'plan.yaml')}"
+    elif run.status == "refused" and any(refusal.quote for refusal in run.refusals):
+        yield (
+            "Next",
+            "say it otherwise or leave it out, and run again; agent-etl inspect SOURCE shows what a source holds",
+        )
+
+
+def _plan_of(run: Run) -> str:
+    return command("show", run.run_id, "--plan", home=run.home)

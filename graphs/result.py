@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from agent_etl.agents.planner import PlanDraft
@@ -52,6 +53,7 @@ class Run:
 
     `waits_for` says what a waiting run needs: answers to `questions`, or an approval of `plan`. `repairs` are the
     labels of the corrections that were applied. `tasks` are the results of the plan that `plan_hash` addresses.
+    `secret` are the given connections whose password was not kept: they must be given again to continue.
     """
 
     run_id: str
@@ -70,6 +72,8 @@ class Run:
     failure: StepFailure | None = None
     repairs: tuple[str, ...] = ()
     tasks: tuple[TaskResult, ...] = ()
+    home: Path | None = None
+    secret: tuple[str, ...] = ()
     read_events: Callable[[], tuple[Event, ...]] = field(default=tuple, repr=False, compare=False)
     read_dataset: "Callable[[str], pa.Table] | None" = field(default=None, repr=False, compare=False)
 
@@ -91,7 +95,7 @@ class Run:
             raise UsageError(
                 "The run has no such dataset", got=name, valid=sorted(steps), hint="name a step of the plan"
             )
-        step = self.plan.loads[-1] if name is None else steps[name]
+        step = (self.plan.loads or self.plan.transforms or self.plan.extracts)[-1] if name is None else steps[name]
         return self.read_dataset(step.from_ if isinstance(step, Load) else getattr(step, "on", step.name))
 
     def events(self) -> tuple[Event, ...]:
@@ -127,6 +131,7 @@ class Run:
         return {
             "run_id": self.run_id,
             "status": self.status,
+            "home": str(self.home) if self.home else None,
             "goal": self.goal,
             "approve": self.approve,
             "started": self.started.isoformat() if self.started else None,

@@ -25,7 +25,7 @@ from agent_etl.engine.tasks import StepFailure, Task
 from agent_etl.graphs.archive import Archive
 from agent_etl.graphs.drafting import remembering, rules_planner
 from agent_etl.graphs.proving import prove
-from agent_etl.graphs.reading import EVENT
+from agent_etl.graphs.reading import EVENT, opened_store
 from agent_etl.graphs.request import Request, settings_for
 from agent_etl.tools.audit import Audit
 from agent_etl.tools.catalog import describe_plan_sources, describe_source, survey
@@ -50,7 +50,7 @@ def open_session(
     Raises: UnknownRun; SettingsError naming a connection whose password must be given again.
     """
     settings = load_settings(home=home)
-    store = RunStore(settings.home, url=settings.store_url)
+    store = opened_store(settings, run_id)
     try:
         row = store.get_run(run_id)
         request = Request.of(row)

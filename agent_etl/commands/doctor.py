@@ -1,15 +1,18 @@
 """`agent-etl doctor`: is everything there that a run needs?"""
 
+import os
 import platform
 import shutil
 import stat
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
 from agent_etl.arguments import pairs
-from agent_etl.connectors.registry import open_connections
+from agent_etl.commands.sources import not_there_yet
+from agent_etl.connectors.registry import Registry, open_connections
 from agent_etl.display import consoles, table_view
 from agent_etl.engine.errors import AgentEtlError
 from agent_etl.engine.settings import Settings, load_settings
@@ -56,21 +59,37 @@ def examine(settings: Settings) -> Iterator[Finding]:
     registry = open_connections(settings)
     try:
         for name in registry.names():
-            yield _tried(f"connection {name}", lambda name=name: f"{len(registry[name].source().tables())} tables")  # type: ignore[misc]
+            yield _tried(f"connection {name}", partial(_tables, registry, name))
     finally:
         registry.close()
 
 
+def _tables(registry: Registry, name: str) -> str:
+    connection = registry[name]
+    return f"{len(connection.source().tables())} tables" + not_there_yet(connection)
+
+
 def _home(home: Path) -> Finding:
-    if not home.exists():
+    there = _nearest(home)
+    elsewhere = "name another home: --home FOLDER, or AGENT_ETL_HOME"
+    if not there.is_dir():
+        return Finding("home", False, f"{there} is not a folder", elsewhere)
+    if not os.access(there, os.W_OK | os.X_OK):
+        return Finding("home", False, f"{there} cannot be written", elsewhere)
+    if there != home:
         return Finding("home", True, f"{home} (made by the first run)")
     mode = stat.S_IMODE(home.stat().st_mode)
     private = mode & 0o077 == 0
     return Finding("home", private, f"{home} mode {mode:04o}", "" if private else f"chmod 700 {home}")
 
 
+def _nearest(home: Path) -> Path:
+    """The home, or the nearest of its folders that this user can see."""
+    return next(path for path in (home, *home.parents) if os.path.lexists(path))
+
+
 def _disk(home: Path) -> Finding:
-    standing = next(path for path in (home, *home.parents) if path.exists())
+    standing = next(path for path in (home, *home.parents) if os.path.isdir(path))  # noqa: PTH112  # asks no right
     free = shutil.disk_usage(standing).free
     enough = free >= ENOUGH_DISK
     return Finding("disk", enough, f"{free / (1 << 30):.1f} GiB free", "" if enough else "free at least 1 GiB")
@@ -79,11 +98,14 @@ def _disk(home: Path) -> Finding:
 def _store(settings: Settings) -> str:
     from agent_etl import list_runs
 
-    return f"{len(list_runs(home=settings.home))} runs" if settings.home.exists() else "none yet"
+    return f"{len(list_runs(home=settings.home))} runs"
 
 
 def _tried(what: str, look: Callable[[], str]) -> Finding:
     try:
         return Finding(what, True, look())
     except AgentEtlError as error:
-        return Finding(what, False, error.message, error.hint or "check its URL and that the server runs")
+        reason = error.fields.get("reason") or error.fields.get("variable")
+        return Finding(what, False, f"{error.message}: {reason}" if reason else error.message, error.hint)
+    except OSError as error:
+        return Finding(what, False, f"{error.filename}: {error.strerror}", "see that you may use it: ls -ld PATH")

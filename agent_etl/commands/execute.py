@@ -8,12 +8,15 @@ from rich.console import Console
 
 from agent_etl import get_run, resume_pipeline, run_pipeline
 from agent_etl.arguments import goal_or_plan, pairs, read_plan
-from agent_etl.dialogue import ask, attended, decide, resume_command
+from agent_etl.dialogue import answer_command, ask, attended, decide
 from agent_etl.display import consoles, finding_line, question_view, rows_view
 from agent_etl.drawing import clauses_view, plan_view
+from agent_etl.engine.errors import AgentEtlError
 from agent_etl.engine.plan import Plan
-from agent_etl.exits import Exit
+from agent_etl.engine.security.secrets import redact
+from agent_etl.exits import Exit, Interrupted
 from agent_etl.graphs.result import Run
+from agent_etl.graphs.resuming import command, resume_command
 from agent_etl.progress import Progress
 from agent_etl.records import print_json
 
@@ -83,12 +86,22 @@ class Operation:
         """Ask whoever sits there until the run waits no more, then tell how it ended."""
         while run.status == "waiting" and attended() and not self._json:
             self._tell_findings(run)
-            if run.waits_for == "approval":
-                run = self._resume(run.run_id, {}, decide(self._talk))
-            else:
-                run = self._resume(run.run_id, ask(run.questions, self._talk), None)
+            try:
+                reply = self._asked(run)
+            except EOFError:
+                self._talk.print()
+                break
+            except KeyboardInterrupt as interruption:
+                raise Interrupted(run.run_id, self._command(run)) from interruption
+            run = self._resume(run.run_id, *reply)
         self._tell(run)
         return _CODES[run.status]
+
+    def _asked(self, run: Run) -> tuple[Mapping[str, str], str | None]:
+        """The answers, or the decision, of whoever sits there."""
+        if run.waits_for == "approval":
+            return {}, decide(self._talk)
+        return ask(run.questions, self._talk), None
 
     def _resume(self, run_id: str, answers: Mapping[str, str], decision: str | Plan | None) -> Run:
         with self._progress() as progress, self._told_to_resume(progress):
@@ -103,14 +116,22 @@ class Operation:
 
     @contextmanager
     def _told_to_resume(self, progress: Progress) -> Iterator[None]:
-        """Whoever interrupts is told how to go on; nothing that was sealed or committed is lost."""
+        """Whoever interrupts a run, or gives it something wrong, is told how to go on; what was done is not lost."""
         try:
             yield
-        except KeyboardInterrupt:
-            if progress.run_id and not self._json:
-                command = resume_command(progress.run_id, (), home=self._home, connections=self._connections)
-                consoles()[1].print(f"continue with: {command}", markup=False, soft_wrap=True)
+        except KeyboardInterrupt as interruption:
+            if progress.run_id is None:
+                raise
+            raise Interrupted(progress.run_id, self._resume_command(progress.run_id)) from interruption
+        except AgentEtlError as error:
+            if progress.run_id is not None:
+                error.fields.setdefault("run", progress.run_id)
+                error.hint = f"{error.hint}; then: {self._resume_command(progress.run_id)}"
             raise
+
+    def _resume_command(self, run_id: str) -> str:
+        secret = [name for name, url in self._connections.items() if redact(url) != url]
+        return resume_command(run_id, home=self._home, secret=secret)
 
     def _progress(self) -> Progress:
         return Progress(self._talk, on_plan=lambda run_id: show_plan(get_run(run_id, home=self._home), self._talk))
@@ -138,24 +159,30 @@ class Operation:
     def _tell_waiting(self, run: Run) -> None:
         for question in run.questions:
             self._out.print(question_view(question))
-        for finding in run.findings if run.waits_for == "approval" else ():
+        if run.waits_for == "answers":
+            self._say(f"run {run.run_id} waits for an answer:\n  {self._command(run)}")
+            return
+        for finding in run.findings:
             self._out.print(finding_line(finding), soft_wrap=True)
-        what = "approval" if run.waits_for == "approval" else "an answer"
-        self._out.print(f"run {run.run_id} waits for {what}:\n  {self._command(run)}", markup=False, soft_wrap=True)
+        reject = resume_command(run.run_id, "--reject", home=run.home, secret=run.secret)
+        show = command("show", run.run_id, home=run.home)
+        self._say(f"run {run.run_id} waits for approval:\n  {self._command(run)}\n  {reject}\n  {show}")
+
+    def _say(self, text: str) -> None:
+        self._out.print(text, markup=False, soft_wrap=True)
 
     def _command(self, run: Run) -> str:
-        return resume_command(
-            run.run_id,
-            run.questions if run.waits_for == "answers" else (),
-            home=self._home,
-            connections=self._connections,
-            approval=run.waits_for == "approval",
-        )
+        if run.waits_for == "approval":
+            return resume_command(run.run_id, "--approve", home=run.home, secret=run.secret)
+        return answer_command(run.run_id, run.questions, home=run.home, secret=run.secret)
 
 
 def show_plan(run: Run, console: Console) -> None:
-    """The goal with what its clauses became, and the plan."""
-    if run.draft is not None and run.draft.clauses:
-        console.print(clauses_view(run.draft))
+    """The goal with what its clauses became and how it was understood, and the plan."""
+    if run.draft is not None:
+        if run.draft.clauses:
+            console.print(clauses_view(run.draft))
+        for line in run.draft.echo:
+            console.print(line, markup=False, style="dim", soft_wrap=True)
     if run.plan is not None:
         console.print(plan_view(run.plan))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from agent_etl import get_run, list_runs
 from agent_etl.display import consoles, table_view
+from agent_etl.engine.errors import UsageError
 from agent_etl.exits import Exit
 from agent_etl.records import print_json
 
@@ -13,32 +14,36 @@ __all__ = ["runs", "show"]
 
 
 def runs(home: Path | None, *, json: bool) -> Exit:
-    """List the runs, newest first."""
+    """List the runs, newest first, one line each."""
     found = list_runs(home=home)
+    out, _ = consoles()
     if json:
         print_json({"runs": [asdict(summary) for summary in found]})
-        return Exit.SUCCEEDED
-    rows = [
-        (summary.run_id, summary.status, f"{summary.started:%Y-%m-%d %H:%M:%S}", summary.goal or "a given plan")
-        for summary in found
-    ]
-    consoles()[0].print(table_view("runs", ("run", "status", "started", "goal"), rows))
+    elif not found:
+        out.print('no runs yet: agent-etl run "Load FILE into TABLE" starts one', markup=False, soft_wrap=True)
+    else:
+        rows = [
+            (summary.run_id, summary.status, f"{summary.started:%Y-%m-%d %H:%M:%S}", summary.goal or "a given plan")
+            for summary in found
+        ]
+        out.print(table_view("runs", ("run", "status", "started (UTC)", "goal"), rows, one_line=True))
     return Exit.SUCCEEDED
 
 
-def show(run_id: str, home: Path | None, *, json: bool) -> Exit:
-    """Show one run. Raises: UnknownRun."""
+def show(run_id: str, home: Path | None, *, json: bool, plan: bool = False) -> Exit:
+    """Show one run; with `plan` its plan alone, as YAML. Raises: UnknownRun; UsageError when it has no plan."""
     run = get_run(run_id, home=home)
-    if json:
+    if plan:
+        if run.plan is None:
+            raise UsageError("The run has no plan", run=run_id, status=run.status, hint=f"agent-etl show {run_id}")
+        sys.stdout.write(run.plan.to_yaml())
+    elif json:
         print_json(run.to_dict())
-        return Exit.SUCCEEDED
-    from agent_etl.drawing import clauses_view, plan_view
+    else:
+        from agent_etl.commands.execute import show_plan
 
-    out, _ = consoles()
-    if run.draft is not None and run.draft.clauses:
-        out.print(clauses_view(run.draft))
-    if run.plan is not None:
-        out.print(plan_view(run.plan))
-    out.print()
-    sys.stdout.write(run.report())
+        out, _ = consoles()
+        show_plan(run, out)
+        out.print()
+        sys.stdout.write(run.report())
     return Exit.SUCCEEDED

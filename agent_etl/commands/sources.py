@@ -1,5 +1,6 @@
 """`agent-etl connections` and `agent-etl inspect`: what goals can name, and what is in it."""
 
+import shlex
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
@@ -8,14 +9,15 @@ from pathlib import Path
 from agent_etl.arguments import pairs
 from agent_etl.connectors.registry import Registry, open_connections
 from agent_etl.display import consoles, table_view
-from agent_etl.engine.errors import SettingsError
+from agent_etl.engine.complaints import nearest
+from agent_etl.engine.errors import NotFound, SettingsError
 from agent_etl.engine.ports import Connection
 from agent_etl.engine.schema import Table
 from agent_etl.engine.settings import load_settings
 from agent_etl.exits import Exit
 from agent_etl.records import print_json
 
-__all__ = ["connections", "inspect"]
+__all__ = ["connections", "inspect", "not_there_yet"]
 
 
 @contextmanager
@@ -57,19 +59,43 @@ def inspect(source: str, table_name: str | None, named: Iterable[str], home: Pat
         connection, dataset = _find(source, registry)
         dataset = table_name or dataset
         if dataset is None:
-            tables = connection.source().tables()
-            if json:
-                print_json({"connection": _record(connection), "tables": list(tables)})
-            else:
-                title = f"{connection.name} ({connection.kind})"
-                consoles()[0].print(table_view(title, ("table",), [(name,) for name in tables]))
+            _show_tables(connection, json=json)
             return Exit.SUCCEEDED
-        table = connection.source().describe(dataset)
+        try:
+            table = connection.source().describe(dataset)
+        except NotFound as error:
+            raise _nearest(error, connection) from None
     if json:
         print_json(asdict(replace(table, options={})) | {"options": dict(table.options)})
     else:
         _print(table)
     return Exit.SUCCEEDED
+
+
+def _show_tables(connection: Connection, *, json: bool) -> None:
+    tables = connection.source().tables()
+    if json:
+        print_json({"connection": _record(connection), "tables": list(tables)})
+        return
+    title = f"{connection.name} ({connection.kind}){not_there_yet(connection)}"
+    consoles()[0].print(table_view(title, ("table",), [(name,) for name in tables]))
+
+
+def not_there_yet(connection: Connection) -> str:
+    """What to add about a database whose file nothing has made yet; empty for anything else."""
+    path = getattr(connection, "path", None)  # only what lives in a file has one
+    missing = isinstance(path, Path) and not path.exists()
+    return ", its file is not there yet: the first load makes it" if missing else ""
+
+
+def _nearest(error: NotFound, connection: Connection) -> NotFound:
+    """The error with the names that are near, and the command that lists all of them."""
+    wanted = str(error.fields.get("dataset", ""))
+    near = nearest(wanted, connection.source().tables())
+    lists = f"agent-etl inspect {shlex.quote(connection.name)} lists what is there"
+    hint = error.hint if error.hint != NotFound.advice else ""
+    told = (f"nearest: {', '.join(near)}" if near else "", hint, lists)
+    return NotFound(error.message, **error.fields, hint="; ".join(part for part in told if part))
 
 
 def _find(source: str, registry: Registry) -> tuple[Connection, str | None]:
@@ -83,12 +109,22 @@ def _find(source: str, registry: Registry) -> tuple[Connection, str | None]:
     if path.is_dir():
         return registry[path.resolve().as_uri()], None
     try:
-        return registry[source], None
+        found = registry[source]
     except SettingsError:
         if "://" in source:
             raise
         # No connection and no database: a file, a glob or nothing, which the current folder can tell.
+        if not (path.suffix or "/" in source or path.exists()):
+            raise NotFound(
+                "No connection, folder or file has this name",
+                name=source,
+                connections=list(registry.names()),
+                hint="agent-etl connections lists the connections, agent-etl inspect . the files of this folder",
+            ) from None
         return registry["here"], source
+    if not_there_yet(found):
+        raise NotFound("The database file is not there", path=source, hint="correct its path")
+    return found, None
 
 
 def _print(table: Table) -> None:

@@ -6,7 +6,20 @@ from pathlib import Path
 
 from agent_etl.engine.errors import SettingsError, UsageError
 
-__all__ = ["inside", "prepare_home", "private_file", "private_folder"]
+__all__ = ["inside", "prepare_home", "private_file", "private_folder", "standing"]
+
+
+_ELSEWHERE = "name another home: --home FOLDER, or AGENT_ETL_HOME"
+
+
+def standing(home: Path) -> bool:
+    """Whether there is a home, or something else in its place. Raises: SettingsError when nobody may look."""
+    try:
+        return home.exists()
+    except OSError as error:
+        raise SettingsError(
+            "The home folder cannot be looked at", home=str(home), reason=error.strerror, hint=_ELSEWHERE
+        ) from error
 
 
 def prepare_home(home: Path) -> Path:
@@ -18,10 +31,10 @@ def prepare_home(home: Path) -> Path:
     try:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
-        raise SettingsError("The home is not a folder", home=str(home), hint="set AGENT_ETL_HOME") from error
+        raise SettingsError("The home is not a folder", home=str(home), hint=_ELSEWHERE) from error
     except OSError as error:
         raise SettingsError(
-            "The home folder cannot be made", home=str(home), reason=error.strerror, hint="set AGENT_ETL_HOME"
+            "The home folder cannot be made", home=str(home), reason=error.strerror, hint=_ELSEWHERE
         ) from error
     mode = home.stat().st_mode
     if mode & stat.S_IWOTH:
@@ -31,7 +44,7 @@ def prepare_home(home: Path) -> Path:
             hint=f"chmod 700 {home}",
         )
     if not os.access(home, os.W_OK | os.X_OK):
-        raise SettingsError("The home folder cannot be written", home=str(home), hint="set AGENT_ETL_HOME")
+        raise SettingsError("The home folder cannot be written", home=str(home), hint=_ELSEWHERE)
     if mode & 0o077 and home.stat().st_uid == os.getuid():
         home.chmod(0o700)
     return home
@@ -44,8 +57,19 @@ def private_folder(path: Path) -> Path:
 
 
 def private_file(path: Path) -> Path:
-    """The file, made empty with mode 0600 when it is missing. Side effects: creates it."""
-    os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+    """The file, made empty with mode 0600 when it is missing.
+
+    Raises: SettingsError when it cannot be made or written. Side effects: creates it.
+    """
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        raise SettingsError(
+            "A file of the home cannot be written",
+            path=str(path),
+            reason=error.strerror,
+            hint=f"give yourself the right: chmod u+rw {path}; or {_ELSEWHERE}",
+        ) from error
     return path
 
 

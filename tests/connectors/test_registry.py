@@ -128,3 +128,13 @@ def test_drivers_are_loaded_when_first_used() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
     assert (done.stdout.strip(), done.stderr) == ("[]", "")
+
+
+@pytest.mark.parametrize("url", ["postgresql://u:hun[ter2@h/d", "postgresql://h:many/d", "file://[x/"])
+def test_a_url_that_cannot_be_taken_apart_is_named(registry: Open, url: str) -> None:
+    """Brackets in a password or a port that is no number: the connection is named, its password is not shown."""
+    connections = registry(crm=url)
+    for wanted in ("crm", url):
+        with pytest.raises(SettingsError, match="cannot be read") as caught:
+            connections[wanted]
+        assert "hun" not in str(caught.value)

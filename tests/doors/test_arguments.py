@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from agent_etl.arguments import goal_or_plan, pairs, read_plan
-from agent_etl.engine.errors import NotFound, PlanError, UsageError
+from agent_etl.engine.errors import PlanError, UsageError
 from agent_etl.engine.plan import Plan
 
 PLAN = """
@@ -51,8 +51,11 @@ def test_an_existing_plan_file_is_the_plan(tmp_path: Path, monkeypatch: pytest.M
 
 def test_a_lone_missing_plan_file_is_named() -> None:
     """A path that is not there is not planned as if it were words."""
-    with pytest.raises(NotFound, match=r"nowhere\.yaml"):
+    with pytest.raises(UsageError, match=r"nowhere\.yaml"):
         goal_or_plan("nowhere.yaml")
+    Path("folder.yaml").mkdir()
+    with pytest.raises(UsageError, match="Is a directory"):
+        goal_or_plan("folder.yaml")
 
 
 def test_an_empty_goal_is_a_usage_error() -> None:
@@ -68,6 +71,7 @@ def test_a_file_that_is_no_plan_says_what_is_wrong(tmp_path: Path) -> None:
     with pytest.raises(PlanError) as caught:
         read_plan(path)
     assert caught.value.fields["step"] == "orders"
+    assert caught.value.fields["file"] == str(path)
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(UsageError, match="UTF-8"):
         read_plan(path)

@@ -15,6 +15,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from agent_etl.cli import app
+from agent_etl.engine.plan import Plan
 
 GOAL = "Load orders.csv into the orders table."
 REFUSED = "Load orders.csv into the orders table and email it to the sales team."
@@ -233,3 +234,106 @@ def test_sigterm_ends_a_run_that_resume_finishes(home: Path) -> None:
     assert "Traceback" not in err
     call("resume", "stopped")
     assert rows(home, "orders") == 100
+
+
+@pytest.mark.parametrize(
+    "command", [("runs",), ("doctor",), ("connections",), ("plan", GOAL), ("inspect", "orders.csv")]
+)
+def test_looking_makes_no_home(home: Path, command: tuple[str, ...]) -> None:
+    """A command that runs nothing writes nothing: where no home was, none is afterwards."""
+    call(*command)
+    assert not home.exists()
+
+
+@pytest.mark.parametrize("command", ["show", "resume"])
+def test_an_unknown_run_makes_no_home(home: Path, command: str) -> None:
+    """Asking for a run where there is no home is a usage error that says how a run begins."""
+    error = record(command, "nobody", code=2)["error"]
+    assert error["code"] == "unknown_run"
+    assert "agent-etl run" in error["hint"]
+    assert not home.exists()
+
+
+def test_a_list_without_runs_says_so(home: Path) -> None:
+    """Instead of an empty table there is the command that starts a run."""
+    assert "agent-etl run" in call("runs").stdout
+
+
+def test_a_run_gives_its_plan_to_edit(home: Path) -> None:
+    """`show --plan` prints the plan that `resume --plan` and `run` take; a refused goal has none."""
+    told = record("run", GOAL, "--approve", "ask", code=3)
+    printed = call("show", told["run_id"], "--plan").stdout
+    assert printed == Plan.parse(printed).to_yaml()
+    Path("edited.yaml").write_text(printed.replace("table: orders", "table: edited"))
+    call("resume", told["run_id"], "--plan", "edited.yaml")
+    assert rows(home, "edited") == 100
+    refused = record("run", REFUSED, code=4)
+    call("show", refused["run_id"], "--plan", code=2)
+
+
+def test_what_a_goal_was_understood_as_is_told(home: Path) -> None:
+    """`run` shows the planner's reading of the goal before it runs, `show` shows it afterwards."""
+    told = call("run", GOAL)
+    understood = next(line for line in call("plan", GOAL).stderr.splitlines() if "warehouse" in line)
+    assert understood in told.stderr
+    assert understood in call("show", record("runs")["runs"][0]["run_id"]).stdout
+
+
+def test_an_answer_that_does_not_fit_tells_the_run_and_the_command(home: Path) -> None:
+    """A wrong answer with the goal leaves a run behind; its id and the command that continues it are told."""
+    error = record("run", ASKED, "-a", "known_orders=x", "--run-id", "mine", code=2)["error"]
+    assert error["fields"]["run"] == "mine"
+    assert "agent-etl resume mine" in error["hint"]
+    assert record("resume", "mine", code=3)["status"] == "waiting"
+
+
+def test_a_source_that_is_not_there_is_not_empty(home: Path) -> None:
+    """A misspelt database file is not found; one that a connection names may still be made, and is marked so."""
+    assert record("inspect", "nowhere.db", code=5)["error"]["code"] == "not_found"
+    assert "not there yet" in call("inspect", "crm", "-c", "crm=nowhere.db").stdout
+    findings = {found["what"]: found["found"] for found in record("doctor", "-c", "crm=nowhere.db")["findings"]}
+    assert "not there yet" in findings["connection crm"]
+    assert not Path("nowhere.db").exists()
+
+
+def test_a_name_that_leads_nowhere_says_what_is_near(home: Path) -> None:
+    """A word that is no source lists the connections; a misspelt table names the nearest and how to list all."""
+    error = record("inspect", "nowhere", code=5)["error"]
+    assert "warehouse" in error["fields"]["connections"]
+    call("run", GOAL)
+    error = record("inspect", "warehouse.ordrs", code=5)["error"]
+    assert "nearest: orders" in error["hint"]
+    assert "agent-etl inspect warehouse" in error["hint"]
+
+
+def test_the_doctor_says_why(home: Path) -> None:
+    """A variable that is not set and a home that cannot be one are named with what to do."""
+    Path("file").touch()
+    told = record("doctor", "--home", "file/home", "-c", "crm=postgresql://u:${NOT_SET_HERE}@127.0.0.1:1/d", code=5)
+    wrong = {finding["what"]: finding for finding in told["findings"] if not finding["ok"]}
+    assert "not a folder" in wrong["home"]["found"]
+    assert "NOT_SET_HERE" in wrong["connection crm"]["found"]
+    assert all(finding["hint"] for finding in wrong.values())
+
+
+def test_any_terminal_can_be_written_to(home: Path) -> None:
+    """Where only ASCII can be written, what is not ASCII is escaped; no command fails for it."""
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    for command, code in (["doctor"], 0), (["show", "nobody"], 2), (["run", ASKED], 3):
+        done = subprocess.run(
+            [sys.executable, "-m", "agent_etl", *command], env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == code, done.stderr
+        assert "no name here" not in done.stderr
+
+
+def test_a_name_that_is_no_text_does_not_break_json(home: Path) -> None:
+    """A file whose name is not UTF-8 is listed in JSON that any reader takes."""
+    Path(os.fsdecode(b"caf\xe9.csv")).write_text("a\n1\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "agent_etl", "inspect", "here", "--json"],
+        env={**os.environ, "PYTHONIOENCODING": "utf-8:strict"},
+        capture_output=True,
+        check=True,
+    )
+    assert os.fsdecode(b"caf\xe9.csv") in json.loads(done.stdout)["tables"]

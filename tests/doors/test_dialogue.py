@@ -2,12 +2,13 @@
 
 import io
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from agent_etl.dialogue import ask, decide, resume_command
+from agent_etl.dialogue import answer_command, ask, decide
 from agent_etl.engine.goal import Option, Question
 
 QUESTION = Question(
@@ -29,25 +30,10 @@ def shown(on: Console) -> str:
 
 
 def test_the_printed_command_is_one_that_a_shell_reads() -> None:
-    """Run id, every open question, home and decision stand in it, quoted as a shell needs it."""
-    command = resume_command("r-1", [QUESTION], home=Path("my home"), approval=False)
-    assert shlex.split(command) == [
-        "agent-etl",
-        "resume",
-        "r-1",
-        "--answer",
-        "column_date=order date",
-        "--home",
-        "my home",
-    ]
-    assert resume_command("r-1", [], approval=True) == "agent-etl resume r-1 --approve"
-
-
-def test_the_printed_command_never_holds_a_url() -> None:
-    """A connection that came on the command line is named without its URL."""
-    command = resume_command("r-1", [], connections={"crm": "postgresql://etl:hunter2@db/crm"})
-    assert "hunter2" not in command
-    assert "crm=URL" in command
+    """Run id and every open question stand in it, quoted as a shell needs it."""
+    command = answer_command("r-1", [QUESTION, replace(QUESTION, id="other")], home=Path("my home"))
+    answers = ["--answer", "column_date=order date", "--answer", "other=order date"]
+    assert shlex.split(command)[:-1] == ["agent-etl", "resume", "r-1", *answers, "--home"]
 
 
 def test_an_answer_that_is_no_option_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,10 +3,11 @@
 import io
 
 import pyarrow as pa
+import pytest
 from rich.console import Console, RenderableType
 
 from agent_etl.agents.planner import PlanDraft
-from agent_etl.display import rows_view
+from agent_etl.display import consoles, rows_view, table_view
 from agent_etl.drawing import clauses_view, plan_view
 from agent_etl.engine.goal import Clause, Question, Refusal
 from agent_etl.engine.plan import Plan
@@ -26,9 +27,9 @@ loads: [{name: out, from: both, target: warehouse, table: "[bold]paid", mode: me
 )
 
 
-def text(view: RenderableType) -> str:
+def text(view: RenderableType, width: int = 160) -> str:
     file = io.StringIO()
-    Console(file=file, width=160).print(view)
+    Console(file=file, width=width).print(view)
     return file.getvalue()
 
 
@@ -61,3 +62,27 @@ def test_rows_show_the_first_of_all() -> None:
     assert "warehouse.t: 5 of 30 rows" in shown
     assert "…" in shown
     assert "None" not in shown
+
+
+def test_a_title_is_not_broken_by_a_narrow_table() -> None:
+    """A table of one short column has its title on one line above it."""
+    shown = text(table_view("warehouse.orders_per_customer: 10 of 62 rows", ("id",), [(1,), (2,)]))
+    assert shown.splitlines()[0] == "warehouse.orders_per_customer: 10 of 62 rows"
+
+
+def test_a_row_takes_one_line_where_it_should() -> None:
+    """Only the last column is cut to the width of the screen; what stands before it is whole."""
+    run_id = "20261123-222253-k5da"
+    shown = text(table_view("runs", ("run", "goal"), [(run_id, "Load " + "x" * 300)], one_line=True), width=80)
+    (line,) = [line for line in shown.splitlines() if "Load" in line]
+    assert run_id in line
+    assert line.rstrip().endswith("…")
+
+
+def test_what_is_piped_is_wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nobody looks a line is not folded at 80 columns, unless COLUMNS says so."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+    monkeypatch.setattr("sys.stdout", io.StringIO())
+    assert consoles()[0].width > 120
+    monkeypatch.setenv("COLUMNS", "50")
+    assert consoles()[0].width == 50

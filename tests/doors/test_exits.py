@@ -8,7 +8,7 @@ import pytest
 import typer
 
 from agent_etl.engine.errors import ConnectionLost, PlanError, UsageError
-from agent_etl.exits import Exit, guarded, terminable
+from agent_etl.exits import Exit, Interrupted, guarded, terminable
 
 
 def ending(error: BaseException | None, **options: bool) -> int:
@@ -84,3 +84,41 @@ def test_sigterm_stops_like_an_interrupt_and_is_told_apart() -> None:
             os.kill(os.getpid(), signal.SIGTERM)
         assert signals.terminated
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interruption_that_a_library_swallows_is_still_one(
+    number: int, code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A database that turns Ctrl-C into an error of its own does not make the command a failed one."""
+
+    def command(json: bool = False, verbose: bool = False) -> Exit:
+        try:
+            os.kill(os.getpid(), number)
+        except KeyboardInterrupt as interruption:
+            raise RuntimeError("Query interrupted") from interruption
+        return Exit.SUCCEEDED
+
+    with pytest.raises(typer.Exit) as caught:
+        guarded(command)()
+    assert caught.value.exit_code == code
+    assert capsys.readouterr().err == "interrupted\n"
+
+
+def test_an_interrupted_run_says_how_to_go_on(capsys: pytest.CaptureFixture[str]) -> None:
+    """The command that continues is told to a person on stderr, and to a machine as an object."""
+    ending(Interrupted("r-1", "agent-etl resume r-1"))
+    assert capsys.readouterr().err == "interrupted\n→ continue with: agent-etl resume r-1\n"
+    ending(Interrupted("r-1", "agent-etl resume r-1"), json=True)
+    shown = capsys.readouterr()
+    assert json.loads(shown.out) == {"status": "interrupted", "run_id": "r-1", "resume": "agent-etl resume r-1"}
+    assert shown.err == ""
+
+
+def test_a_path_that_the_system_refuses_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    """Which path, why, and what to do; it is no unnamed error."""
+    ending(PermissionError(13, "Permission denied", "/data/orders.csv"))
+    shown = capsys.readouterr().err
+    for word in ("/data/orders.csv", "Permission denied", "→"):
+        assert word in shown
+    assert "no name here" not in shown

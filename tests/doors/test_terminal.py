@@ -47,3 +47,12 @@ def test_an_approval_is_asked_on_the_spot(home: Path, typed: str, code: int, out
     assert ended == code, shown
     assert outcome in shown
     assert "extract" in shown
+
+
+def test_a_closed_input_leaves_the_run_waiting(home: Path) -> None:
+    """Ctrl-D at a question answers nothing: the run waits, and the command that answers is told."""
+    Path("orders.csv").write_text("order_id,amount\n1,2.50\n2,3.50\n")
+    ended, shown = at_terminal("run", "Load orders.csv and upsert it into known.", prompt="answer", typed="\x04")
+    assert ended == 3, shown
+    assert "agent-etl resume" in shown
+    assert "no name here" not in shown

@@ -35,7 +35,13 @@ CHECK = "{name: filled, on: totals, kind: not_null, columns: [region]}"
 UNREADABLE = {
     "not YAML": (RIGHT, "name: [", ["YAML", "line 1"]),
     "not a mapping": (RIGHT, "- sales", ["mapping", "extracts"]),
-    "empty": (RIGHT, "", ["mapping"]),
+    "empty": (RIGHT, "", ["mapping", "nothing", "agent-etl plan"]),
+    "nothing to do": (RIGHT, "name: x\nextracts: []\nloads: []\n", ["reads nothing", "extracts"]),
+    "rows that go nowhere": (
+        RIGHT,
+        "name: x\nextracts: [{name: sales, source: here, dataset: sales.csv}]\nloads: []\n",
+        ["writes nothing", "loads"],
+    ),
     "a key twice": ("name: totals\nextracts", "name: totals\nname: sums\nextracts", ["line 3", "name", "twice"]),
     "no name": ("name: totals\nextracts", "extracts", ["name", "missing", "valid"]),
     "no loads": (f"loads:\n- {LOAD}\n", "", ["loads", "missing", "valid", "transforms"]),

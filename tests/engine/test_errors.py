@@ -34,3 +34,12 @@ def test_text_has_message_fields_and_hint() -> None:
     """One line says what was wrong, where, and what to do next."""
     error = errors.NotFound("There is no such table", dataset="orders", hint="run `agent-etl inspect shop`")
     assert str(error) == "There is no such table (dataset='orders') → run `agent-etl inspect shop`"
+
+
+def test_every_error_says_what_to_do_next() -> None:
+    """An error that is raised without a hint gives its class's advice; a hint of its own wins."""
+    for one in _classes():
+        assert len(one("m").hint) > 10
+    assert errors.ConnectionLost("m").hint != errors.AgentEtlError("m").hint
+    assert "server runs" in str(errors.ConnectionLost("m", connection="crm"))
+    assert errors.Busy("m", hint="end the other").hint == "end the other"

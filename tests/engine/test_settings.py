@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from agent_etl.engine.errors import SettingsError
-from agent_etl.engine.settings import load_settings
+from agent_etl.engine.settings import is_home_here, load_settings
 
 
 @pytest.fixture
@@ -55,14 +55,40 @@ def test_connections_are_urls_or_tables(folder, monkeypatch):
         ("[connections.crm]\nuri = 'x'", "connections.crm"),
         ("connections = {'a b' = 'sqlite:///x'}", "connections"),
         ("home = ", "agent_etl.toml"),
+        ("home = '\xe9'", "UTF-8"),
+        ("connections = {crm = 5}", "a URL is wanted"),
+        ("connections = {crm = {protected = true}}", "it is missing"),
+        ("concurrency = 'many'", "a whole number is wanted"),
+        ("concurrency = 0", "it should be greater than"),
+        ("log = 'xml'", "valid are 'json'"),
+        ("thread = 3", "there is no such setting"),
     ],
 )
 def test_a_wrong_setting_is_named(folder, text, named):
-    """What cannot be read is an error that names the setting or the file."""
-    Path("agent_etl.toml").write_text(text)
+    """What cannot be read is an error that names the setting or the file, what is wanted and where to correct it."""
+    Path("agent_etl.toml").write_text(text, encoding="latin-1")
     with pytest.raises(SettingsError) as caught:
         load_settings()
     assert named in str(caught.value)
+    assert caught.value.hint
+
+
+def test_a_wrong_connection_of_the_call_is_named(folder):
+    """An empty URL that was given names its connection."""
+    with pytest.raises(SettingsError) as caught:
+        load_settings(connections={"crm": ""})
+    assert caught.value.fields["setting"] == "connections.crm.url"
+
+
+def test_a_home_is_known_as_the_one_that_is_used_here(folder, monkeypatch):
+    """A command needs no --home for the home of the settings, however it is written; any other one is another."""
+    assert is_home_here(Path(".agent_etl"))
+    assert is_home_here(folder / ".agent_etl")
+    assert not is_home_here(folder / "other")
+    monkeypatch.setenv("AGENT_ETL_HOME", str(folder / "other"))
+    assert is_home_here(folder / "other")
+    Path("agent_etl.toml").write_text("nothing =")
+    assert not is_home_here(folder / "other")
 
 
 def test_settings_do_not_show_passwords(folder):

@@ -189,3 +189,27 @@ def test_the_store_may_live_in_postgresql(tmp_path, pg_url):
         assert store.get("r1", "plan", "h") == "[]"
         assert [row.detail for row in store.audit_rows("r1")] == [{"c": 1}]
         assert store.tasks("r1")[0].result.fingerprint == "f"
+
+
+@pytest.mark.parametrize("url", ["nosuchdatabase://h/d", "not a url", "sqlite+nosuchdriver:///x"])
+def test_a_store_url_that_leads_nowhere_is_named(tmp_path, url):
+    """A store_url of an unknown database is a wrong setting that says what is valid."""
+    with pytest.raises(SettingsError, match="run store's URL") as caught:
+        RunStore(tmp_path / "home", url=url)
+    assert "sqlite" in caught.value.fields["valid"]
+
+
+def test_a_store_that_may_not_be_written_is_named(tmp_path):
+    """A home whose state.db cannot be opened is a wrong setting with the command that mends it."""
+    (tmp_path / "home" / "state.db").mkdir(parents=True)
+    (tmp_path / "home").chmod(0o700)
+    with pytest.raises(SettingsError, match=r"state\.db") as caught:
+        RunStore(tmp_path / "home")
+    assert "chmod" in caught.value.hint
+
+
+def test_an_unknown_run_names_the_command_that_lists_the_home(tmp_path):
+    """A home that no command here would find is named in the next command."""
+    with RunStore(tmp_path / "my home") as store, pytest.raises(UnknownRun) as caught:
+        store.get_run("nobody")
+    assert f"agent-etl runs --home '{tmp_path / 'my home'}'" in caught.value.hint

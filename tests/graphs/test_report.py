@@ -3,6 +3,7 @@
 import xml.etree.ElementTree as ElementTree
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 
@@ -88,6 +89,37 @@ def test_report_of_a_failed_run_says_where_why_and_what_next() -> None:
     failure = StepFailure("o", "extract", "not_found", "A file is not there", "look again", fields={"dataset": "o.csv"})
     told = run("failed", failure=failure).report()
     assert "Failed at o: A file is not there (not_found)\n  dataset: o.csv\n  next: look again" in told
+    assert "Try again: agent-etl resume r1\n" in told
+    assert "agent-etl resume r1 --plan plan.yaml" in told
+
+
+def test_report_names_the_home_that_is_not_found_by_itself(home: Path, tmp_path: Path) -> None:
+    """The command that continues a run works where it is read: it names another home and what must be given again."""
+    assert "agent-etl resume r1\n" in run("interrupted", home=home).report()
+    told = run("waiting", waits_for="approval", home=tmp_path / "other", secret=("crm",)).report()
+    assert f"agent-etl resume r1 --approve --connection crm=URL --home {tmp_path / 'other'}\n" in told
+    assert f"agent-etl show r1 --plan --home {tmp_path / 'other'} > plan.yaml" in told
+
+
+def test_report_of_a_refused_goal_says_what_to_do() -> None:
+    """What cannot be grounded can be said otherwise; a plan that a person rejected needs no advice."""
+    assert "Next: say it otherwise" in run("refused", refusals=DRAFT.refusals).report()
+    assert "Next:" not in run("refused", refusals=(Refusal("", (0, 0), "the plan was rejected"),)).report()
+
+
+def test_report_keeps_its_columns_under_long_names() -> None:
+    """The steps of a plan stand in columns, however long a step's name is."""
+    long = "a_very_long_name_of_a_step_that_says_a_lot"
+    plan = Plan(
+        name="p",
+        extracts=(
+            Extract(name=long, source="here", dataset="o.csv"),
+            Extract(name="c", source="here", dataset="c.csv"),
+        ),
+        loads=(Load(name="l", from_=long, target="w", table="t"),),
+    )
+    lines = [line for line in run(plan=plan, tasks=(), draft=None).report().splitlines() if "not run" in line]
+    assert len({line.index("not run") for line in lines}) == 1
 
 
 def test_html_escapes_every_value() -> None:
