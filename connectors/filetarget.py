@@ -13,7 +13,7 @@ from agent_etl.connectors import marker as markers
 from agent_etl.connectors.filekind import FileKind, named_kind
 from agent_etl.connectors.fileletters import FileLetters
 from agent_etl.connectors.filemerge import compose, old_file
-from agent_etl.connectors.folder import Folder
+from agent_etl.connectors.folder import MARKER_FOLDER, Folder
 from agent_etl.connectors.layout import timed
 from agent_etl.connectors.names import TableName, check_names
 from agent_etl.connectors.session import Effect
@@ -127,6 +127,14 @@ class FileTarget:
     def newest(self, table: str) -> Marker | None:
         """The newest committed marker of a file, or None."""
         return _newest(self._place(table))
+
+    def markers(self, table: str | None = None) -> tuple[Marker, ...]:
+        """The committed markers of a file, or (None) of all files below the folder, oldest first."""
+        if table is not None:
+            return tuple(entry.marker for entry in self._place(table).sidecar.committed())
+        folders = self._folder.root.rglob(MARKER_FOLDER) if self._folder.root.is_dir() else ()
+        files = [folder.parent / path.stem for folder in sorted(folders) for path in sorted(folder.glob("*.json"))]
+        return tuple(entry.marker for file in files for entry in Sidecar(file).committed())
 
     def cursors(self, table: str) -> Mapping[str, Watermark]:
         """How far incremental extracts have come in that file, by their identities."""

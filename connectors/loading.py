@@ -17,7 +17,7 @@ from agent_etl.engine.interruption import check
 from agent_etl.engine.ports import LoadOrder, LoadResult, Marker, Relation
 from agent_etl.engine.watermark import Watermark
 
-__all__ = ["duplicates", "load", "newest", "standing"]
+__all__ = ["duplicates", "listed", "load", "newest", "standing"]
 
 
 def load(session: Session, order: LoadOrder, rows: Relation) -> LoadResult:
@@ -68,6 +68,11 @@ def load(session: Session, order: LoadOrder, rows: Relation) -> LoadResult:
         notes=notes,
         quarantined=aside,
     )
+
+
+def listed(session: Session, name: TableName, *, alone: bool = True) -> tuple[Marker, ...]:
+    """The committed markers of a table (`alone` unset: of all tables of its schema), oldest first."""
+    return markers.every(session.query, name, alone=alone) if session.has_markers(name) else ()
 
 
 def newest(session: Session, name: TableName) -> Marker | None:

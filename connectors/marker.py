@@ -16,6 +16,7 @@ __all__ = [
     "add_cursors",
     "create",
     "cursors",
+    "every",
     "fence",
     "keeps_cursors",
     "latest",
@@ -92,6 +93,13 @@ def wanted(query: Query, name: TableName, load_id: str) -> Marker | None:
 def latest(query: Query, name: TableName) -> Marker | None:
     """The marker of the table's highest epoch, or None. The marker table must exist."""
     return _one(query, name, "1 = 1")
+
+
+def every(query: Query, name: TableName, *, alone: bool = True) -> tuple[Marker, ...]:
+    """The markers of the table, or with `alone` unset of all tables beside it, oldest first. The table must exist."""
+    own = f'"table" = {literal(name.table)}' if alone else "1 = 1"
+    found = query(f'SELECT {", ".join(map(quote, _FIELDS))} FROM {name.sibling(MARKERS)} WHERE {own} ORDER BY "epoch"')
+    return tuple(Marker(**dict(zip(_FIELDS, row, strict=True))) for row in found)
 
 
 def stands(marker: Marker, newest: Marker | None, rows: Callable[[], int]) -> bool:

@@ -2,8 +2,11 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 
 from agent_etl.connectors import increment, letters, loading
+from agent_etl.connectors.marker import MARKERS
+from agent_etl.connectors.names import TableName
 from agent_etl.connectors.session import Session
 from agent_etl.engine.deadletters import LETTERS
 from agent_etl.engine.errors import NotFound
@@ -77,6 +80,27 @@ class SqlTarget:
                 return loading.newest(session, session.meant(table))
         except NotFound:
             return None
+
+    def markers(self, table: str | None = None) -> tuple[Marker, ...]:
+        """All committed markers of that table, or (None) of all tables as plans name them, oldest first."""
+        try:
+            with self._session(False) as session:
+                if table is not None:
+                    return loading.listed(session, session.meant(table))
+                return self._every(session)
+        except NotFound:
+            return ()
+
+    def _every(self, session: Session) -> tuple[Marker, ...]:
+        named = [session.find(dataset) for dataset in self._source.tables()]
+        schemas = {name.schema: name for name in named if name is not None}
+        home = session.meant(MARKERS)
+        schemas.setdefault(home.schema, home)
+        return tuple(
+            replace(marker, table=TableName(name.schema, marker.table).dataset(home.schema))
+            for name in schemas.values()
+            for marker in loading.listed(session, name, alone=False)
+        )
 
     def cursors(self, table: str) -> Mapping[str, Watermark]:
         """How far incremental extracts have come in that table, by their identities."""

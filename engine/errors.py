@@ -202,6 +202,14 @@ class DeadRun(Terminal):
     """A run that ended by a crash each time it was resumed. Fields: run, recoveries."""
 
 
+class DataLoss(Terminal):
+    """A target lacks what was committed there. Fields: target, table, loads, runs, rows."""
+
+
+class DeadRun(Terminal):
+    """A run that ended by a crash each time it was resumed. Fields: run, recoveries."""
+
+
 class ConnectionLost(Transient):
     """A connection that was refused, reset or timed out. Fields: connection."""
 

@@ -23,6 +23,7 @@ from agent_etl.engine.fusion import streamed
 from agent_etl.engine.interruption import check, pause
 from agent_etl.engine.loading import Errand, Rows, load, loaded_before, moment, settle
 from agent_etl.engine.manifest import Manifest
+from agent_etl.engine.mirror import guard
 from agent_etl.engine.observe.events import Kind, OnEvent, event
 from agent_etl.engine.packages import Packages
 from agent_etl.engine.plan import Check, Extract, Load, Plan, Step, Transform
@@ -193,6 +194,7 @@ class Executor:
             given = sealed.rows if sealed else already.rows
             settle(errand, connection, self._store, given, (already, None, None))
             return _loaded(errand, already, given)
+        guard(connection, step.table, errand.load_id, step.mode, self._store)
         source = self._step(step.from_)
         if isinstance(source, Extract) and self._packages.fused_into(source) is not None:
             return self._load_fused(errand, source)

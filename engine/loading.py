@@ -134,7 +134,7 @@ def settle(
             target=connection.url,
             table=errand.step.table,
             mode=errand.step.mode,
-            load_id=errand.load_id,
+            load_id=marker.load_id,
             rows=marker.rows,
             epoch=marker.epoch,
             at=marker.loaded_at,

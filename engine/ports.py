@@ -238,6 +238,13 @@ class Target(Protocol):
         """The newest committed marker of a table, also of one that was dropped since, or None."""
         ...
 
+    def markers(self, table: str | None = None) -> tuple[Marker, ...]:
+        """All committed markers of that table, or (None) of all tables, oldest first; none where nothing was loaded.
+
+        A marker's table is then named as a plan names it. A file keeps its newest thousand.
+        """
+        ...
+
     def cursors(self, table: str) -> Mapping[str, Watermark]:
         """How far incremental extracts have come in that table, by their identities.
 
