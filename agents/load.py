@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass
 
+from agent_etl.agents.modes import mode_findings, written
 from agent_etl.agents.places import unknown_connection
 from agent_etl.agents.workbench import Workbench
 from agent_etl.engine.bind import Binding
@@ -56,6 +57,16 @@ def _unusable(step: Load, error: UsageError, workbench: Workbench) -> Finding:
     return Finding("error", "not_a_target", step.name, message, error.hint, "target")
 
 
+def _verb(step: Load) -> str:
+    """What a load does to the rows that are there."""
+    verb = {"replace": "replaces", "merge": "merges into", "scd2": "closes versions among"}[step.mode]
+    if step.delete_by:
+        verb = f"deletes by {step.delete_by} from, and {verb},"
+    if step.delete_missing:
+        verb = f"{'retires' if step.mode == 'scd2' else 'deletes'} what the data lacks from, and {verb},"
+    return verb
+
+
 def _bare(name: str) -> str:
     return name.rsplit(".", 1)[-1]
 
@@ -82,8 +93,9 @@ class _Proof:
         if columns is None:
             return findings
         findings += self._key(columns)
+        findings += mode_findings(self.plan, step, columns, self._there(), self.bench)
         findings += self._limits(columns)
-        findings += self._shape(columns)
+        findings += self._shape(written(step, columns, self._there()))
         return findings
 
     def _stakes(self, binding: Binding) -> list[Finding]:
@@ -94,15 +106,15 @@ class _Proof:
             found.append(self._risk("protected_target", message, "target"))
         there = self._there()
         rows = there.rows if there is not None else 0
-        if there is not None and rows != 0 and step.mode in {"replace", "merge"}:
+        if there is not None and rows != 0 and step.mode != "append":
             some = "rows" if rows is None else f"{rows} rows"
             if not self.bench.has_written(self.connection, step.table):
-                verb = "replaces" if step.mode == "replace" else "merges into"
+                verb = _verb(step)
                 message = f"it {verb} the {some} of {step.table} in {step.target}, which this project has not written"
                 found.append(self._risk("overwrites_rows", message, "mode", (("rows", str(rows)),)))
         for extract in self.plan.extracts:
             same = self._same_place(extract.source, extract.dataset)
-            if same and step.mode != "merge":
+            if same and step.mode not in {"merge", "scd2"}:
                 what = "replaces" if step.mode == "replace" else "appends to"
                 message = (
                     f"it {what} {step.table} in {step.target}, which {extract.name} reads: a rerun reads its own rows"
@@ -152,28 +164,31 @@ class _Proof:
             hint = f"nearest: {', '.join(near)}" if near else f"valid are {', '.join(c.name for c in columns[:12])}"
             evidence = (("column", unknown[0]), ("candidates", ", ".join(near)))
             return [self._error("unknown_column", message, hint, "key", evidence)]
-        if self.step.mode != "merge":
-            return []
-        return [*self._unique(), *self._unique_there()]
+        if self.step.mode == "merge":
+            return [*self._unique(self.step.key), *self._unique_there()]
+        time = [name for name in (self.step.effective,) if name is not None and name.lower() in names]
+        return self._unique((*self.step.key, *time)) if self.step.mode == "scd2" else []
 
-    def _unique(self) -> list[Finding]:
-        """The merge key identifies the rows: proven by groups or measured, else left to the load's own check."""
+    def _unique(self, columns: tuple[str, ...]) -> list[Finding]:
+        """The key identifies the rows: proven by groups or measured, else left to the load's own check."""
         step = self.step
-        proof = self.bench.grain(self.plan).key(step.from_, step.key)
-        key = ", ".join(step.key)
+        proof = self.bench.grain(self.plan).key(step.from_, columns)
+        key = ", ".join(columns)
         facts = proof.facts
         counts = (
             (("rows", str(facts.rows)), ("keys", str(facts.distinct)), ("nulls", str(facts.nulls))) if facts else ()
         )
-        if proof.unique is False and facts is not None:
+        repeats = step.effective is not None  # one state of a key at one time may stand in several rows
+        if proof.unique is False and facts is not None and not repeats:
             message = f"{key} does not identify a row of {step.from_}: {facts.rows} rows, {facts.distinct} keys"
-            hint = "keep one row per key, or merge by more columns"
+            other = "name the time of change as effective" if step.mode == "scd2" else "merge by more columns"
+            hint = f"keep one row per key, or {other}"
             return [self._error("merge_key_not_unique", message, hint, "key", counts)]
         if proof.filled is False and facts is not None:
             message = f"{key} is missing in {facts.nulls} rows of what {step.from_} is made of"
             hint = "drop rows without a key before the load"
             return [self._error("merge_key_null", message, hint, "key", counts)]
-        if proof.unique is None:
+        if proof.unique is not True:
             message = (
                 f"that {key} identifies a row of {step.from_} is checked when it is loaded, before anything is written"
             )

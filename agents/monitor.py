@@ -87,8 +87,9 @@ def _volume(plan: Plan, load: Load, binding: Binding, workbench: Workbench) -> l
     feeding = _sources(load.from_, binding)
     empty = sorted(name for name in feeding if binding.sources[name].rows == 0)
     found = []
-    if empty and load.mode == "replace":
-        message = f"{', '.join(empty)} has no rows: replacing {load.table} may leave it empty"
+    if empty and (load.mode == "replace" or load.delete_missing):
+        doing = "replacing" if load.mode == "replace" else "deleting what it lacks from"
+        message = f"{', '.join(empty)} has no rows: {doing} {load.table} may leave it empty"
         found.append(Finding("risk", "empty_source", load.name, message, "look at the source first", "mode"))
     elif empty:
         message = f"{', '.join(empty)} has no rows"
