@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from agent_etl.connectors import conformance_modes
 from agent_etl.connectors import conformance_values as values
 from agent_etl.connectors.conformance_subject import Nonconforming, Subject, expect, pairs, query, raises
 from agent_etl.engine import duck
@@ -45,9 +46,10 @@ def cases(modes: frozenset[str]) -> Iterator[Case]:
     """Every promise that a target with these load modes has to keep."""
     for position, (kind, _) in enumerate(values.TYPES):
         yield Case(f"round_trip[{kind}]", "Each value comes back as it was, or is refused.", _round_trip(position))
-    for check in _CHECKS:
+    for check in (*_CHECKS, *conformance_modes.CHECKS):
         name = check.__name__.lstrip("_")
-        if not name.startswith("merge") or "merge" in modes:
+        needed = name.partition("_")[0]
+        if needed not in {"merge", "scd2"} or needed in modes:
             yield Case(name, (check.__doc__ or "").strip(), check)
 
 
@@ -240,13 +242,17 @@ def _rollback(subject: Subject) -> None:
 
 
 def _names(subject: Subject) -> None:
-    """Hostile names of columns arrive as they are."""
-    columns = tuple(Column(name, "INTEGER") for name in values.NAMES)
-    items = ", ".join(f"{position} AS {quote(name)}" for position, name in enumerate(values.NAMES))
+    """Hostile names of columns arrive as they are, or are refused before anything is made."""
+    names = [name for name in values.NAMES if f"name:{name}" not in subject.refuses]
+    for name in set(values.NAMES) - set(names):
+        bad = Relation(columns=(Column(name, "INTEGER"),), sql=f"(SELECT 1 AS {quote(name)})")
+        raises(TargetError, lambda given=bad: subject.load("odd", "append", "bad", given))  # type: ignore[misc]
+    columns = tuple(Column(name, "INTEGER") for name in names)
+    items = ", ".join(f"{position} AS {quote(name)}" for position, name in enumerate(names))
     subject.load("odd names", "append", "one", Relation(columns=columns, sql=f"(SELECT {items})"))
     described = subject.connection.source().describe("odd names" + subject.suffix)
-    expect([column.name for column in described.columns], list(values.NAMES), "names")
-    expect(subject.rows("odd names"), [tuple(str(p) for p in range(len(values.NAMES)))], "values")
+    expect([column.name for column in described.columns], names, "names")
+    expect(subject.rows("odd names"), [tuple(str(p) for p in range(len(names)))], "values")
 
 
 def _cases_of_names(subject: Subject) -> None:

@@ -23,7 +23,7 @@ class Subject:
     """One system under test. `connection` is empty at first and used by one case alone.
 
     `suffix` ends the names of its tables (`.parquet`). `refuses` names the values of conformance_values.TYPES that it
-    refuses to load, as `TYPE` or `TYPE:index`. `format` for file targets.
+    refuses to load, as `TYPE` or `TYPE:index`, and column names as `name:NAME`. `format` for file targets.
     """
 
     connection: Connection

@@ -76,12 +76,17 @@ def folded(name: str) -> str:
 def check_names(names: Sequence[str], capabilities: Capabilities, **fields: str) -> None:
     """Refuse names that the system cannot hold as they are.
 
-    Raises: TargetError naming them and the limit: empty, with NUL, too long, too many, or equal but for case.
+    Raises: TargetError naming them and the limit: empty, with NUL or a sign that it has not, too long, too
+    many, or equal but for case.
     """
     limit = capabilities.max_identifier
     bad = [name for name in names if not name or "\0" in name]
     if bad:
         raise TargetError("A name is empty or holds a NUL", names=bad, hint="rename the column in the plan", **fields)
+    wide = [name for name in names if capabilities.narrow_names and any(ord(sign) > 0xFFFF for sign in name)]
+    if wide:
+        message = "A name has a character that the target's names cannot have"
+        raise TargetError(message, names=wide, hint="rename it in the plan", **fields)
     long = [name for name in names if limit is not None and len(name.encode()) > limit]
     if long:
         raise TargetError(

@@ -39,7 +39,8 @@ class Capabilities:
     `dialect` is sqlglot's name for quoting, None for files. `modes` are the load modes. `effect` is what a load
     promises: exactly_once (marker in the data's own transaction) or at_least_once. `types` maps a logical type's head
     (`DECIMAL`, `UUID`, …) to how it is stored there. `max_columns` and `max_identifier` (bytes) are hard limits, None:
-    none. `ordered`: rows keep the order in which they were written.
+    none. `ordered`: rows keep the order in which they were written. `narrow_names`: no name has a character beyond
+    U+FFFF.
 
     How the system says what others say otherwise: `distinct`, a template, is the condition that {0} and {1} differ,
     nulls included; `comparable` turns a `textual` column into what has an equality; `update_joins`: UPDATE joins the

@@ -37,6 +37,7 @@ ALLOWED = {
     "pyarrow": ("engine/*", "connectors/*", "tools/*", "graphs/*"),
     "pydantic": ("*",),
     "pydantic_settings": ("engine/settings.py",),
+    "pymysql": ("connectors/mysql_wire.py", "connectors/mysql_channel.py"),
     "rapidfuzz": ("engine/*", "agents/*", "tools/*"),
     "rich": ("agent_etl/*",),
     "sqlalchemy": ("engine/store.py", "engine/database.py", "engine/lease.py"),
