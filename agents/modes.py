@@ -102,7 +102,7 @@ class _Mode:
             reason = ""
             if isinstance(origin, Extract) and origin.options.get("on_error", "fail") != "fail":
                 reason = f"{name} sets rows aside that cannot be read"
-            elif isinstance(origin, Extract) and getattr(origin, "incremental", None) is not None:
+            elif isinstance(origin, Extract) and origin.incremental is not None:
                 reason = f"{name} reads only what is new"
             elif any(check.on == name and check.severity == "quarantine" for check in self.plan.checks):
                 reason = f"a check sets rows of {name} aside"

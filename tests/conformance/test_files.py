@@ -7,7 +7,7 @@ import pytest
 from agent_etl.connectors.conformance import Case, Subject, cases
 from agent_etl.connectors.files import FilesConnection
 
-ALL = tuple(cases(frozenset({"append", "replace", "merge"})))
+ALL = tuple(cases(frozenset({"append", "replace", "merge", "scd2"})))
 # JSON has no infinity and no NaN.
 REFUSED = {".jsonl": frozenset({"DOUBLE:5", "DOUBLE:6"})}
 

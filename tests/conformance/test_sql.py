@@ -9,7 +9,7 @@ from agent_etl.connectors.duckdb import DuckdbConnection
 from agent_etl.connectors.postgres import PostgresConnection
 from agent_etl.connectors.sqlite import SqliteConnection
 
-ALL = tuple(cases(frozenset({"append", "replace", "merge"})))
+ALL = tuple(cases(frozenset({"append", "replace", "merge", "scd2"})))
 # What a system refuses to load, as its STORED table says, instead of changing it.
 SQLITE = frozenset(
     {
