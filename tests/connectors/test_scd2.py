@@ -79,12 +79,7 @@ def test_loads_leave_what_the_model_says(kind, sequence):
             rows = [(key, (word,), DAY + timedelta(days=day)) for key, word, day in batch]
             now = LOADS + timedelta(days=number)
             versions = model(versions, rows, now, whole)
-            more = {
-                "key": ("id", "part"),
-                "effective": "changed",
-                "delete_missing": whole,
-                "at": now.replace(tzinfo=UTC),
-            }
+            more = {"effective": "changed", "delete_missing": whole, "at": now.replace(tzinfo=UTC)}
             subject.load("history", "scd2", f"load {number}", relation(rows), key=("id", "part"), **more)
             assert stored(subject) == sorted(versions, key=repr)
         again = subject.load("history", "scd2", "again", relation(rows), key=("id", "part"), **more)
