@@ -15,6 +15,7 @@ import csv
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,11 @@ class Schema:
         return names
 
     def connect(self) -> duckdb.DuckDBPyConnection:
-        """A DuckDB connection that holds the tables, typed. The caller closes it."""
+        """A DuckDB connection that holds the tables, typed; all of them share one database. The caller closes it."""
+        return self._database.cursor()
+
+    @cached_property
+    def _database(self) -> duckdb.DuckDBPyConnection:
         connection = duckdb.connect()
         for full, bare in self.bare().items():
             columns, rows = self.tables[full]
