@@ -79,7 +79,8 @@ class Catalogue:
     `connections` maps a name to its kind: `files`, `sqlite`, `duckdb`, `postgres`. `default_target` is the
     connection that a load without a stated target goes to. `missing` are files and databases that the goal names but
     that are nowhere. `places` says which connection a database file in the goal's words is (`shop.sqlite`: `shop`).
-    `written` says how earlier runs of the same goal loaded a table: (connection, table) to mode.
+    `written` says how earlier runs of the same goal loaded a table: (connection, table) to mode. `outputs` are such
+    tables that those runs did not read: they are the goal's targets and none of its sources.
     """
 
     tables: tuple[Table, ...]
@@ -88,6 +89,7 @@ class Catalogue:
     missing: tuple[str, ...] = ()
     places: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     written: Mapping[tuple[str, str], str] = field(default_factory=lambda: MappingProxyType({}))
+    outputs: tuple[Table, ...] = ()
 
     def named(self, name: str) -> tuple[Table, ...]:
         """Every table that `name` calls, ignoring case: see `Table.names`."""

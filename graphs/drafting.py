@@ -18,6 +18,7 @@ from agent_etl.engine.schema import Catalogue
 from agent_etl.engine.security.paths import standing
 from agent_etl.engine.settings import Settings, load_settings
 from agent_etl.engine.store import RunStore
+from agent_etl.graphs.archive import Archive
 from agent_etl.graphs.proving import prove
 from agent_etl.tools.catalog import describe_plan_sources, survey
 
@@ -74,10 +75,25 @@ def remembering(catalogue: Catalogue, goal: str, store: RunStore | None, connect
     if store is None:
         return catalogue
     names = {connections[name].url: name for name in reversed(connections.names())}
-    written = {
-        (names[load.target], load.table): load.mode for load in store.loads_of_goal(goal) if load.target in names
-    }
-    return replace(catalogue, written=written)
+    loads = [load for load in store.loads_of_goal(goal) if load.target in names]
+    written = {(names[load.target], load.table): load.mode for load in loads}
+    read = {place for run_id in {load.run_id for load in loads} for place in _read(store, run_id)}
+    made = {(connection, name.lower()) for connection, name in written}
+    # What they made and did not read is no source of the goal, whatever its name has come to mean since.
+    outputs = tuple(
+        table
+        for table in catalogue.tables
+        if (table.connection, table.dataset) not in read
+        and {(table.connection, name) for name in (table.dataset.lower(), table.name.lower())} & made
+    )
+    tables = tuple(table for table in catalogue.tables if table not in outputs)
+    return replace(catalogue, tables=tables, written=written, outputs=outputs)
+
+
+def _read(store: RunStore, run_id: str) -> set[tuple[str, str]]:
+    draft = Archive(store, run_id).draft()
+    extracts = draft.plan.extracts if draft is not None and draft.plan is not None else ()
+    return {(extract.source, extract.dataset) for extract in extracts}
 
 
 def rules_planner() -> Planner:

@@ -127,7 +127,7 @@ def _key(r: Reading, words: str, span: tuple[int, int], names: tuple[str, ...]) 
 
 def existing(r: Reading, connection: str, name: str) -> Table | None:
     """The target table when the survey saw it."""
-    for table in r.request.catalogue.tables:
+    for table in (*r.request.catalogue.tables, *r.request.catalogue.outputs):
         if table.connection == connection and name.lower() in (table.dataset.lower(), table.name.lower()):
             return table
     return None

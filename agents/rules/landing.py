@@ -86,7 +86,13 @@ def _lands_in(r: Reading, at: int, verb: str) -> bool:
     if _new_name(r, at) or (_after_names(tokens, at) and _name_here(r, at) and not _known(r, at)):
         return True
     connection = at < len(tokens) and tokens[at].low in {one.lower() for one in r.request.catalogue.connections}
-    return verb in _IN_VERBS and (connection or not _known(r, at))
+    return verb in _IN_VERBS and (connection or not _known(r, at) or _only_place(tokens, at))
+
+
+def _only_place(tokens: tuple[Token, ...], at: int) -> bool:
+    """`store it in x.csv` at the end: a file that is there already is still where the result goes."""
+    last = at + 1 >= len(tokens) or tokens[at + 1].text in (".", "!")
+    return tokens[at].kind == "place" and last and all(token.low != tokens[at].low for token in tokens[:at])
 
 
 def _after_names(tokens: tuple[Token, ...], at: int) -> bool:
