@@ -4,6 +4,7 @@ import re
 import socket
 import ssl
 from collections.abc import Sequence
+from typing import Any
 
 from agent_etl.engine.errors import (
     AgentEtlError,
@@ -72,7 +73,7 @@ def explain(error: Exception, connection: str, *, writing: bool) -> AgentEtlErro
     """The typed error of a driver's failure. `writing`: what the server refuses is the target's fault."""
     code = number(error)
     text = str(error.args[1]) if len(error.args) > 1 else ""
-    fields = {"connection": connection, "errno": code}
+    fields: dict[str, Any] = {"connection": connection, "errno": code}
     if code in _REFUSALS:
         return SettingsError(_NO_WAY, hint="check the connection's URL", reason=_REFUSALS[code], **fields)
     if not code or isinstance(error, OSError | RuntimeError) or code in _LOST:
@@ -91,7 +92,7 @@ def explain(error: Exception, connection: str, *, writing: bool) -> AgentEtlErro
     return _refused(code, text, TargetError if writing else ReadError, fields)
 
 
-def _unconnected(cause: object, fields: dict[str, object]) -> AgentEtlError:
+def _unconnected(cause: object, fields: dict[str, Any]) -> AgentEtlError:
     reasons = {
         ssl.SSLError: ("the encryption (TLS) that the URL wants did not come about", "check ssl-mode and ssl-ca"),
         socket.gaierror: ("the host is unknown", "check the connection's URL"),
@@ -103,7 +104,7 @@ def _unconnected(cause: object, fields: dict[str, object]) -> AgentEtlError:
     return ConnectionLost("The connection to MySQL was lost or refused", **fields)
 
 
-def _refused(code: int, text: str, kind: type[AgentEtlError], fields: dict[str, object]) -> AgentEtlError:
+def _refused(code: int, text: str, kind: type[AgentEtlError], fields: dict[str, Any]) -> AgentEtlError:
     named = _column(text)
     if code in _RIGHTS:
         return kind("The MySQL user may not do this", hint="grant the right, or use another user", **fields)
@@ -120,7 +121,7 @@ def warned(warnings: Sequence[Sequence[object]], connection: str) -> AgentEtlErr
     """What the first warning of a bulk load is as an error: the server would have changed or left out a row."""
     first = next((w for w in warnings if w[0] != "Note"), warnings[0] if warnings else ("", 0, ""))
     code, text = int(str(first[1])), str(first[2])
-    fields: dict[str, object] = {"connection": connection, "errno": code}
+    fields: dict[str, Any] = {"connection": connection, "errno": code}
     if code in _CONSTRAINTS:
         return _refused(code, text, TargetError, fields)
     return TargetError(

@@ -63,7 +63,8 @@ def rows(connection: Any, sql: str) -> Iterator[Block]:
     for _ in range(count + 1):
         connection._read_packet()
     stream = connection._rfile
-    data, place, starts, done = bytearray(), 0, [], False
+    starts: list[int] = []
+    data, place, done = bytearray(), 0, False
     while not done:
         place, done = _walk(data, place, starts)
         if starts and (done or len(data) >= _BLOCK_BYTES):

@@ -68,13 +68,12 @@ class _Work:
         """Each row has a key and a time, and a key has one state at a time; the same row twice is no matter."""
         absent = " OR ".join(f"{_c(slot)} IS NULL" for slot in (*self.keys, self.since))
         nulls = self._count(f"SELECT count(*) FROM {self.staged} AS s WHERE {absent}")
-        unequal = self._unequal([(_c(slot), f"lag({_c(slot)}) OVER w") for slot in self.values])
-        again = f"lag({_c(self.since)}) OVER w = {_c(self.since)}"
+        since = _c(self.since)
         rows = (
-            f"SELECT CASE WHEN {again} AND ({unequal}) THEN 1 ELSE 0 END AS {_NEWS} FROM {self.staged} AS s "
-            f"WINDOW w AS {self._by_time}"
+            f"SELECT {self._of('', self._whole)}, {self._before}lag({since}) OVER w AS {_PLACE} "
+            f"FROM {self.staged} AS s WINDOW w AS {self._by_time}"
         )
-        repeated = self._count(f"SELECT count(*) FROM ({rows}) AS e WHERE {_NEWS} = 1")
+        repeated = self._count(f"SELECT count(*) FROM ({rows}) AS e WHERE {_PLACE} = {since} AND ({self._changed})")
         if nulls or repeated:
             raise CheckFailed(
                 "The key and the time of change do not identify the versions that are to be loaded",
@@ -168,12 +167,12 @@ class _Work:
         whole, keys, since = self._of("", self._whole), self._of("", self.keys), _c(self.since)
         first = f"row_number() OVER (PARTITION BY {keys}, {since} ORDER BY {_RANK} DESC) AS {_PLACE}"
         counted = f"SELECT {whole}, {_GONE}, {_RANK}, {first} FROM {events} AS e"
-        unequal = self._unequal([(_c(slot), f"lag({_c(slot)}) OVER w") for slot in self.values])
-        repeats = f"CASE WHEN lag({_GONE}) OVER w = {_GONE} AND ({_GONE} = 1 OR NOT ({unequal})) THEN 0 ELSE 1 END"
-        judged = (
-            f"SELECT {whole}, {_GONE}, {_RANK}, {repeats} AS {_NEWS} FROM ({counted}) AS e WHERE {_PLACE} = 1 "
-            f"WINDOW w AS {self._by_time}"
+        beside = (
+            f"SELECT {whole}, {_GONE}, {_RANK}, {self._before}lag({_GONE}) OVER w AS {_PLACE} FROM ({counted}) AS e "
+            f"WHERE {_PLACE} = 1 WINDOW w AS {self._by_time}"
         )
+        repeats = f"CASE WHEN {_PLACE} = {_GONE} AND ({_GONE} = 1 OR NOT ({self._changed})) THEN 0 ELSE 1 END"
+        judged = f"SELECT {whole}, {_GONE}, {_RANK}, {repeats} AS {_NEWS} FROM ({beside}) AS e"
         ends = f"lead({since}) OVER w AS {_c(self.until)}"
         ended = (
             f"SELECT {whole}, {ends}, {_GONE} FROM ({judged}) AS e WHERE {_RANK} < {_LOADED} OR {_NEWS} = 1 "
@@ -217,12 +216,21 @@ class _Work:
     def _differing(self, slots: Sequence[Slot]) -> str:
         return f"({differs(self.session.capabilities, 't', 's', slots)})"
 
-    def _unequal(self, pairs: Sequence[tuple[str, str]]) -> str:
-        """The condition that one of the pairs, one for each value, differs."""
+    @property
+    def _before(self) -> str:
+        """The values of the row before, each as a column of its own.
+
+        MariaDB reckons wrongly with two window functions in one condition, so that they are compared a SELECT above.
+        """
+        return "".join(f"lag({_c(slot)}) OVER w AS {_earlier(n)}, " for n, slot in enumerate(self.values))
+
+    @property
+    def _changed(self) -> str:
+        """The condition that one of the values differs from the row before."""
         system = self.session.capabilities
         sides = [
-            [system.comparable.format(side) if slot.textual else side for side in pair]
-            for slot, pair in zip(self.values, pairs, strict=True)
+            [system.comparable.format(side) if slot.textual else side for side in (_c(slot), _earlier(n))]
+            for n, slot in enumerate(self.values)
         ]
         return " OR ".join(system.distinct.format(*pair) for pair in sides) or "1 = 0"
 
@@ -238,3 +246,7 @@ class _Work:
 
 def _c(slot: Slot) -> str:
     return quote(slot.name)
+
+
+def _earlier(number: int) -> str:
+    return quote(f"_etl_before_{number}")

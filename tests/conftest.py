@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from harness.mariadb import MariadbServer
 from harness.postgres import PostgresServer, ServiceMissing
 
 _REPO = Path(__file__).resolve().parents[1]
@@ -99,6 +100,25 @@ def pg_url(postgres: PostgresServer) -> Iterator[str]:
     """The URL of a fresh database of this test alone."""
     with postgres.database() as name:
         yield postgres.url(name)
+
+
+@pytest.fixture(scope="session")
+def mariadb() -> Iterator[MariadbServer]:
+    """A real MariaDB server, one for the whole session."""
+    try:
+        server = MariadbServer.start()
+    except ServiceMissing as error:
+        missing("MariaDB", str(error))
+        raise
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def mysql_url(mariadb: MariadbServer) -> Iterator[str]:
+    """The URL of a fresh MariaDB database of this test alone."""
+    with mariadb.database() as name:
+        yield mariadb.url(name)
 
 
 @pytest.fixture(scope="session")
