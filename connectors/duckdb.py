@@ -16,16 +16,18 @@ from agent_etl.connectors.duckdb_session import CAPABILITIES, DuckdbSession, des
 from agent_etl.connectors.fit import head
 from agent_etl.connectors.lookup import column_of, file_version
 from agent_etl.connectors.names import TableName
+from agent_etl.connectors.narrowing import for_duckdb
 from agent_etl.connectors.target import SqlTarget
 from agent_etl.engine import duck
-from agent_etl.engine.duck import literal, quote
 from agent_etl.engine.deadletters import LETTERS
+from agent_etl.engine.duck import literal, quote
 from agent_etl.engine.durable import sync
 from agent_etl.engine.errors import Busy, NotFound
 from agent_etl.engine.interruption import interruptible
 from agent_etl.engine.ports import Relation
 from agent_etl.engine.relay import Relayed
 from agent_etl.engine.schema import Column, ForeignKey, Table
+from agent_etl.engine.watermark import Within
 
 __all__ = ["DuckdbConnection", "DuckdbSource"]
 
@@ -160,20 +162,23 @@ class DuckdbSource:
         columns: Sequence[str] | None = None,
         where: str | None = None,
         options: Mapping[str, Any] | None = None,
+        within: Within | None = None,
     ) -> Relation:
         """The rows in the table's order. Raises: NotFound for a missing table or column."""
         table = self.describe(dataset, options)
         wanted = table.columns if columns is None else tuple(column_of(table, name) for name in columns)
+        cursor = table.column(within.column) if within else None
+        narrowed = for_duckdb(within, nullable=cursor is None or cursor.nullable)
         casts = {c.name: f"CAST({quote(c.name)} AS {c.type})" for c in wanted if head(c.type) == "ENUM"}
-        return Relation(columns=wanted, open=lambda: self._reader(table, wanted), casts=casts)
+        return Relation(columns=wanted, open=lambda: self._reader(table, wanted, narrowed), casts=casts)
 
-    def _reader(self, table: Table, columns: Sequence[Column]) -> pa.RecordBatchReader:
+    def _reader(self, table: Table, columns: Sequence[Column], narrowed: str) -> pa.RecordBatchReader:
         dataset = table.dataset
         with ExitStack() as stack:
             connection = stack.enter_context(self._open(dataset))
             name = self._named(connection, dataset)
             names = ", ".join(quote(column.name) for column in columns)
-            select = f"SELECT {names} FROM {name.sql}"
+            select = f"SELECT {names} FROM {name.sql}{narrowed}"
             # The file is compressed, its size says nothing: the first rows tell how wide rows are.
             first = connection.sql(f"{select} LIMIT 100").to_arrow_table()
             reader = connection.sql(select).to_arrow_reader(batch_rows(first.num_rows, first.nbytes))

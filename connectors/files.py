@@ -11,6 +11,7 @@ from agent_etl.connectors.sidecar import Sidecar, recorded
 from agent_etl.engine.errors import ReadError, UsageError
 from agent_etl.engine.ports import Relation, Source, Target
 from agent_etl.engine.schema import Table
+from agent_etl.engine.watermark import Within
 
 __all__ = ["FileSource", "FilesConnection", "reader"]
 
@@ -93,8 +94,9 @@ class FileSource:
         columns: Sequence[str] | None = None,
         where: str | None = None,
         options: Mapping[str, Any] | None = None,
+        within: Within | None = None,
     ) -> Relation:
-        """The rows, nothing read yet but headers and footers. `where` is left to the caller.
+        """The rows, nothing read yet but headers and footers. `where` and `within` are left to the caller.
 
         Raises: NotFound (also for a column), ReadError.
         """

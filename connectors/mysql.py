@@ -21,6 +21,7 @@ from agent_etl.engine.ports import Relation
 from agent_etl.engine.relay import Relayed, complaint
 from agent_etl.engine.schema import Table
 from agent_etl.engine.security.secrets import redact, resolve
+from agent_etl.engine.watermark import Within
 
 __all__ = ["MysqlConnection", "MysqlSource"]
 
@@ -130,6 +131,7 @@ class MysqlSource:
         columns: Sequence[str] | None = None,
         where: str | None = None,
         options: Mapping[str, Any] | None = None,
+        within: Within | None = None,
     ) -> Relation:
         """The rows of one snapshot. Raises: NotFound for a missing table or column."""
         given = given_types(options)

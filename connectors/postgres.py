@@ -13,6 +13,7 @@ from agent_etl.connectors.adbc import FAILURES, Channel
 from agent_etl.connectors.celltypes import fits
 from agent_etl.connectors.lookup import given_types, table_of
 from agent_etl.connectors.names import TableName
+from agent_etl.connectors.narrowing import for_postgres
 from agent_etl.connectors.postgres_errors import explain
 from agent_etl.connectors.postgres_read import exact
 from agent_etl.connectors.postgres_session import CAPABILITIES, PostgresSession
@@ -26,6 +27,7 @@ from agent_etl.engine.ports import Relation
 from agent_etl.engine.relay import Relayed, complaint
 from agent_etl.engine.schema import Table
 from agent_etl.engine.security.secrets import redact, resolve
+from agent_etl.engine.watermark import Within
 
 __all__ = ["PostgresConnection", "PostgresSource"]
 
@@ -169,11 +171,16 @@ class PostgresSource:
         columns: Sequence[str] | None = None,
         where: str | None = None,
         options: Mapping[str, Any] | None = None,
+        within: Within | None = None,
     ) -> Relation:
         """The rows of one snapshot. Raises: NotFound for a missing table or column."""
         with self._connection.open() as channel:
             name = self._named(channel, dataset, catalog.default_schema(channel))
-            items = [item for _, item in self._items(channel, name, options)]
+            pairs = self._items(channel, name, options)
+        items = [item for _, item in pairs]
+        narrowed = next(
+            (_narrowed(pair, within) for pair in pairs if within and pair[1].column.name == within.column), ""
+        )
         if columns is not None:
             items = [self._picked(name, items, column) for column in columns]
         casts = {}
@@ -186,7 +193,7 @@ class PostgresSource:
                     f"CASE WHEN {c} IS NULL OR {fits(c, there, kind)} THEN {there} ELSE {stop} END"
                 )
         return Relation(
-            columns=tuple(item.column for item in items), open=lambda: self._reader(name, items), casts=casts
+            columns=tuple(item.column for item in items), open=lambda: self._reader(name, items, narrowed), casts=casts
         )
 
     def _named(self, channel: Channel, dataset: str, default: str) -> TableName:
@@ -228,12 +235,12 @@ class PostgresSource:
             **fields,
         )
 
-    def _reader(self, name: TableName, items: Sequence[Fetched]) -> pa.RecordBatchReader:
+    def _reader(self, name: TableName, items: Sequence[Fetched], narrowed: str) -> pa.RecordBatchReader:
         with ExitStack() as stack:
             channel = stack.enter_context(self._connection.open())
             wanted = ", ".join(f"{item.expression} AS {quote(item.column.name)}" for item in items)
             try:
-                reader = channel.stream(f"SELECT {wanted} FROM {name.sql}", {})
+                reader = channel.stream(f"SELECT {wanted} FROM {name.sql}{narrowed}", {})
             except AgentEtlError as error:
                 raise self._diagnosed(name, items, error) from None
             stack.callback(reader.close)
@@ -266,3 +273,8 @@ class PostgresSource:
                 if count:
                     return self._misfit(name, item, values=count)
         return error
+
+
+def _narrowed(pair: tuple[Native, Fetched], within: Within | None) -> str:
+    native, item = pair
+    return for_postgres(native.name, item.expression, within, nullable=native.nullable)

@@ -14,6 +14,7 @@ from agent_etl.connectors.batches import batch_rows
 from agent_etl.connectors.lookup import column_of, file_version, given_types, table_of
 from agent_etl.connectors.marker import MARKERS
 from agent_etl.connectors.names import TableName
+from agent_etl.connectors.narrowing import for_sqlite
 from agent_etl.connectors.sqlite_read import cast, delivers, misfit_error, misfits, select
 from agent_etl.connectors.sqlite_session import CAPABILITIES, SqliteSession
 from agent_etl.connectors.sqlite_types import Declared, declared, judged, question, slot_type
@@ -24,6 +25,7 @@ from agent_etl.engine.errors import AgentEtlError, Busy, DiskFull, NotFound, Rea
 from agent_etl.engine.ports import Relation
 from agent_etl.engine.relay import Relayed
 from agent_etl.engine.schema import Column, ForeignKey, Table
+from agent_etl.engine.watermark import Within
 
 __all__ = ["SqliteConnection", "SqliteSource"]
 
@@ -153,6 +155,7 @@ class SqliteSource:
         columns: Sequence[str] | None = None,
         where: str | None = None,
         options: Mapping[str, Any] | None = None,
+        within: Within | None = None,
     ) -> Relation:
         """The rows in the file's order. A value that is not of its column's type ends the read with a ReadError."""
         table = self.describe(dataset, options)
@@ -160,12 +163,14 @@ class SqliteSource:
         with self._connection.open() as channel:
             known = {column.name: column for column in _declared(channel, table.dataset)}
         items = [(known[column.name], column.type) for column in wanted]
+        cursor = table.column(within.column) if within else None
+        narrowed = for_sqlite(known[cursor.name], within) if cursor else ""
         casts = {}
         for column, kind in items:
             expression = cast(column, kind, self._misfit(table.dataset, column, kind))
             if expression is not None:
                 casts[column.name] = expression
-        return Relation(columns=wanted, open=lambda: self._reader(table, items), casts=casts)
+        return Relation(columns=wanted, open=lambda: self._reader(table, items, narrowed), casts=casts)
 
     def _misfit(self, dataset: str, column: Declared, kind: str, **fields: object) -> ReadError:
         return misfit_error(self._connection.name, dataset, column, kind, **fields)
@@ -198,12 +203,12 @@ class SqliteSource:
             self._connection.judged[seen] = types, tuple(notes)
         return {**types, **{name: kind for name, kind in given.items() if name in types}}, tuple(notes)
 
-    def _reader(self, described: Table, items: Sequence[tuple[Declared, str]]) -> pa.RecordBatchReader:
+    def _reader(self, described: Table, items: Sequence[tuple[Declared, str]], narrowed: str) -> pa.RecordBatchReader:
         table = described.dataset
         batch = batch_rows(described.rows, self._connection.path.stat().st_size)
         with ExitStack() as stack:
             channel = stack.enter_context(self._connection.open())
-            sql = select(quote(table), items)
+            sql = select(quote(table) + narrowed, items)
             try:
                 reader = channel.stream(sql, {"adbc.sqlite.query.batch_rows": str(batch)})
             except AgentEtlError as error:

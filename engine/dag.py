@@ -9,7 +9,7 @@ from agent_etl.engine.plan import Check, Extract, Load, Plan, Step, Transform
 from agent_etl.engine.sandbox import check_select
 from agent_etl.engine.tasks import Task
 
-__all__ = ["Dag", "TaskKind"]
+__all__ = ["Dag", "TaskKind", "kind"]
 
 TaskKind = Literal["extract", "transform", "load", "check"]
 
@@ -32,7 +32,7 @@ class Dag:
 
     def tasks(self) -> tuple[Task, ...]:
         """Every step as a task, in an order in which each comes after what it needs."""
-        return tuple(Task(_kind(self.steps[name]), name, self._needed[name]) for name in self._order)
+        return tuple(Task(kind(self.steps[name]), name, self._needed[name]) for name in self._order)
 
     def readers(self, name: str) -> tuple[Step, ...]:
         """The steps that read the output of `name`: transforms, checks and loads."""
@@ -77,7 +77,8 @@ def _inputs(step: Step, made: dict[str, int]) -> tuple[str, ...]:
     return (step.on,) if isinstance(step, Check) else ()
 
 
-def _kind(step: Step) -> TaskKind:
+def kind(step: Step) -> TaskKind:
+    """Which kind of task a step is."""
     if isinstance(step, Extract):
         return "extract"
     if isinstance(step, Transform):

@@ -5,41 +5,45 @@ retrying and repairing are one thing: do the tasks whose output is missing.
 """
 
 import time
-from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import asdict, replace
+from collections.abc import Callable, Mapping
+from contextlib import closing, suppress
+from dataclasses import replace
 from typing import Any, TypeVar, assert_never
 
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from agent_etl.engine.addresses import Addresses
+from agent_etl.engine.backfill import awaits, backfill, bounded, remaining, work
 from agent_etl.engine.computation import computed
-from agent_etl.engine.dag import Dag
+from agent_etl.engine.dag import Dag, kind
 from agent_etl.engine.duck import attached, run
 from agent_etl.engine.epochs import Epochs
 from agent_etl.engine.errors import AgentEtlError, ReadError, SourceError, Transient, UsageError
 from agent_etl.engine.faults import point
 from agent_etl.engine.fusion import streamed
+from agent_etl.engine.increments import carried, increments_of
 from agent_etl.engine.interruption import check, pause
 from agent_etl.engine.loading import Errand, Rows, load, loaded_before, moment, settle
 from agent_etl.engine.manifest import Manifest
 from agent_etl.engine.mirror import guard
 from agent_etl.engine.observe.events import Kind, OnEvent, event
+from agent_etl.engine.outcomes import loaded, made
 from agent_etl.engine.packages import Packages
 from agent_etl.engine.plan import Check, Extract, Load, Plan, Step, Transform
-from agent_etl.engine.ports import Connections, LoadResult, Relation
+from agent_etl.engine.ports import Connections, Relation
 from agent_etl.engine.quality import judge
 from agent_etl.engine.quarantine import tolerate_check, tolerate_read
+from agent_etl.engine.ranges import Range, Ranges, identity
 from agent_etl.engine.settings import Settings
 from agent_etl.engine.stage import Stage
 from agent_etl.engine.store import RunStore
 from agent_etl.engine.stream import Stream
 from agent_etl.engine.tasks import StepFailure, Task, TaskResult
+from agent_etl.engine.watermark import Advance
 
 __all__ = ["Executor"]
 
 T = TypeVar("T")
-_REASONS = 20
 
 
 class Executor:
@@ -58,6 +62,7 @@ class Executor:
         store: RunStore,
         settings: Settings,
         on_event: OnEvent | None = None,
+        spans: Mapping[str, Range] | None = None,
     ) -> None:
         self._plan = plan
         self._dag = Dag(plan)
@@ -66,17 +71,22 @@ class Executor:
         self._store = store
         self._settings = settings
         self._on_event = on_event
-        self._addresses = Addresses(self._dag, run_id, connections, store)
+        self._stage = stage
+        self._whole = spans is None
+        self._ranges = Ranges(plan.name, self._dag, run_id, connections, store, spans)
+        self._addresses = Addresses(self._dag, run_id, connections, store, self._ranges)
         self._epochs = Epochs(run_id, connections, store)
         self._packages = Packages(
             self._dag,
             self._addresses,
+            self._ranges,
             stage=stage,
             connections=connections,
             settings=settings,
             tell=lambda step, rows: self._tell("task_progress", step, rows=rows),
         )
-        stage.sweep()
+        if self._whole:
+            stage.sweep()
 
     def close(self) -> None:
         """Close the executor's DuckDB and remove what it spilled."""
@@ -131,6 +141,8 @@ class Executor:
     # One task of each kind
 
     def _do(self, step: Step) -> TaskResult:
+        if self._whole and awaits(self._dag, step):
+            return TaskResult(step.name, kind(step), "", detail={"chunks": True})
         if isinstance(step, Extract):
             return self._extract(step)
         if isinstance(step, Transform):
@@ -145,12 +157,12 @@ class Executor:
         sealed = self._packages.sealed(step)
         if sealed is not None:
             tolerate_read(step, sealed)
-            return _made(step.name, "extract", sealed, reused=True)
+            return self._read(step, sealed, reused=True)
         load = self._packages.fused_into(step)
         if load is None:
             manifest = self._packages.of(step)
             tolerate_read(step, manifest)
-            return _made(step.name, "extract", manifest)
+            return self._read(step, manifest)
         address = self._addresses.of(step.name)
         known = self._done(step.name, address)
         if known is not None or loaded_before(self._errand(load), self._connections[load.target], self._store):
@@ -158,9 +170,19 @@ class Executor:
         self._packages.compare(step)
         return TaskResult(step.name, "extract", self._addresses.of(step.name), detail={"fused": True})
 
+    def _read(self, step: Extract, manifest: Manifest, *, reused: bool = False) -> TaskResult:
+        """What an extract did; of an incremental one also from where and up to where."""
+        result = made(step.name, "extract", manifest, reused=reused)
+        span = self._ranges.of(step)
+        if span is None:
+            return result
+        column = next(column for column in manifest.columns if column.name.lower() == span.column.lower())
+        told = span.told(column.type, self._packages.mark(step))
+        return replace(result, detail={**result.detail, **told})
+
     def _transform(self, step: Transform) -> TaskResult:
         sealed = self._packages.sealed(step)
-        return _made(step.name, "transform", sealed or self._packages.of(step), reused=sealed is not None)
+        return made(step.name, "transform", sealed or self._packages.of(step), reused=sealed is not None)
 
     def _check(self, step: Check) -> TaskResult:
         address = self._addresses.of(step.name)
@@ -186,6 +208,9 @@ class Executor:
         return TaskResult(step.name, "check", address, verdict.rows, verdict.rows - verdict.failing, detail=detail)
 
     def _load(self, step: Load) -> TaskResult:
+        origin = bounded(self._dag, step) if self._whole else None
+        if origin is not None:
+            return self._backfill(step, origin)
         connection = self._connections[step.target]
         errand = self._errand(step)
         already = loaded_before(errand, connection, self._store)
@@ -193,16 +218,56 @@ class Executor:
             sealed = self._packages.sealed(self._step(step.from_))
             given = sealed.rows if sealed else already.rows
             settle(errand, connection, self._store, given, (already, None, None))
-            return _loaded(errand, already, given)
+            return loaded(errand, already, given)
         guard(connection, step.table, errand.load_id, step.mode, self._store)
         source = self._step(step.from_)
         if isinstance(source, Extract) and self._packages.fused_into(source) is not None:
             return self._load_fused(errand, source)
         manifest = self._packages.of(source)
         aside = self._packages.aside(step, self._run_id)
-        outcome = load(errand, Rows(self._packages.relation(source), manifest.digest, aside), connection)
+        rows = Rows(self._packages.relation(source), manifest.digest, aside, self._advances(step))
+        outcome = load(errand, rows, connection)
         settle(errand, connection, self._store, manifest.rows, outcome, aside.count if aside else 0)
-        return _loaded(errand, outcome[0], manifest.rows)
+        return loaded(errand, outcome[0], manifest.rows)
+
+    def _backfill(self, step: Load, origin: Extract) -> TaskResult:
+        """Load a range that ends, one chunk after the other; the steps before it get the sums of what they did."""
+
+        def chunk(span: Range) -> list[TaskResult]:
+            with closing(self._part({origin.name: span})) as part:
+                return [part._do(each) for each in work(self._dag, step)]
+
+        left, done = remaining(self._plan.name, origin, step, self._connections)
+        *others, result = backfill(step, left, done, chunk)
+        for other in others:
+            self._store.record_task(self._run_id, other)
+        return result
+
+    def _part(self, spans: Mapping[str, Range]) -> "Executor":
+        """The same executor for a part of what an extract reads."""
+        return Executor(
+            self._plan,
+            run_id=self._run_id,
+            connections=self._connections,
+            stage=self._stage,
+            store=self._store,
+            settings=self._settings,
+            on_event=self._on_event,
+            spans=spans,
+        )
+
+    def _advances(self, step: Load) -> tuple[Advance, ...]:
+        """How far the incremental extracts have come that the load's rows are made of."""
+        column = carried(self._dag, step) if step.mode == "append" else None
+        return tuple(
+            Advance(
+                identity(self._plan.name, extract),
+                self._packages.mark(extract),
+                column,
+                whole=extract.incremental is not None and extract.incremental.bounded,
+            )
+            for extract in increments_of(self._dag, step)
+        )
 
     def _load_fused(self, errand: Errand, source: Extract) -> TaskResult:
         self._packages.compare(source)
@@ -231,7 +296,7 @@ class Executor:
         address = self._addresses.of(source.name)
         read = TaskResult(source.name, "extract", address, rows_in=given, rows_out=given, detail={"fused": True})
         self._store.record_task(self._run_id, read)
-        return _loaded(errand, result, given, fused=True)
+        return loaded(errand, result, given, fused=True)
 
     # The rest
 
@@ -276,43 +341,3 @@ class Executor:
     def _tell(self, kind: Kind, step: str, **fields: Any) -> None:
         if self._on_event is not None:
             self._on_event(event(self._run_id, kind, step, **fields))
-
-
-def _made(name: str, kind: str, manifest: Manifest, *, reused: bool = False) -> TaskResult:
-    return TaskResult(
-        name,
-        kind,
-        manifest.fingerprint,
-        rows_in=manifest.rows_in,
-        rows_out=manifest.rows,
-        filtered=manifest.filtered,
-        quarantined=manifest.quarantined,
-        reused=reused,
-        detail={"bytes": sum(part.bytes for part in manifest.parts), **_reasons(manifest)},
-    )
-
-
-def _reasons(manifest: Manifest) -> dict[str, Any]:
-    """Why rows of a package were set aside, for its task's detail."""
-    return {"reasons": [asdict(reason) for reason in manifest.reasons[:_REASONS]]} if manifest.reasons else {}
-
-
-def _loaded(errand: Errand, result: LoadResult, given: int, *, fused: bool = False) -> TaskResult:
-    step = errand.step
-    detail: dict[str, Any] = {
-        "target": step.target,
-        "table": step.table,
-        "mode": step.mode,
-        "epoch": result.marker.epoch,
-    }
-    if result.already:
-        detail["already"] = True
-    else:
-        detail |= {"inserted": result.inserted, "updated": result.updated, "deleted": result.deleted}
-    if result.quarantined:
-        detail["quarantined"] = result.quarantined
-    if fused:
-        detail["fused"] = True
-    if result.notes:
-        detail["notes"] = list(result.notes)
-    return TaskResult(step.name, "load", errand.load_id, given, result.rows, reused=result.already, detail=detail)

@@ -29,6 +29,7 @@ POINTS = frozenset(
         "load.before_commit",
         "load.after_commit",
         "load.mirrored",
+        "backfill.chunk",
     }
 )
 """Every fault point of the house."""

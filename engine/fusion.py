@@ -18,10 +18,10 @@ __all__ = ["fused_load", "streamed"]
 def fused_load(dag: Dag, step: Extract) -> Load | None:
     """The one load that reads this extract, when nothing else does and every row goes through; else None.
 
-    Rows that a filter drops or that are set aside have to be counted, and kept, in a package.
+    Rows that a filter or a range drops or that are set aside have to be counted, and kept, in a package.
     """
     readers = dag.readers(step.name)
-    whole = step.where is None and step.options.get("on_error", "fail") == "fail"
+    whole = step.where is None and step.incremental is None and step.options.get("on_error", "fail") == "fail"
     if whole and len(readers) == 1 and isinstance(readers[0], Load):
         return readers[0]
     return None

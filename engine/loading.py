@@ -15,6 +15,7 @@ from agent_etl.engine.reconcile import reconcile_load
 from agent_etl.engine.records import LoadRecord
 from agent_etl.engine.schema import Column
 from agent_etl.engine.store import RunStore
+from agent_etl.engine.watermark import Advance
 
 __all__ = ["Errand", "Rows", "load", "loaded_before", "moment", "settle"]
 
@@ -23,11 +24,15 @@ _MOMENT = "moment"
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """What is loaded: the relation and the address of its bytes; `aside` are the dead letters that go with it."""
+    """What is loaded: the relation and the address of its bytes; `aside` are the dead letters that go with it.
+
+    `advances` say how far the incremental extracts have come with these rows.
+    """
 
     relation: Relation
     digest: str
     aside: Aside | None = None
+    advances: tuple[Advance, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +105,7 @@ def load(errand: Errand, rows: Rows, connection: Connection) -> tuple[LoadResult
         effective=step.effective,
         at=errand.at,
         aside=rows.aside,
+        advances=rows.advances,
     )
     before = _count(connection, step.table)
     result = target.load(order, rows.relation)
@@ -116,11 +122,15 @@ def settle(
 ) -> None:
     """Reconcile a committed load and mirror it in the run store, whether its counts agree or not.
 
+    A load that found nothing new has nothing to mirror.
+
     `given` rows and `aside` dead letters were handed over.
 
     Raises: CheckFailed. Side effects: the mirror.
     """
     result, before, after = outcome
+    if result.unchanged:
+        return
     failure: CheckFailed | None = None
     try:
         reconcile_load(errand.step, given, result, before, after, aside)

@@ -18,10 +18,14 @@ from agent_etl.engine.manifest import Manifest
 from agent_etl.engine.plan import Extract, Load, Step, Transform
 from agent_etl.engine.ports import Aside, Connections, Relation
 from agent_etl.engine.quarantine import splitter
+from agent_etl.engine.ranges import Ranges
 from agent_etl.engine.settings import Settings
 from agent_etl.engine.stage import Stage
+from agent_etl.engine.watermark import Watermark
 
 __all__ = ["Packages"]
+
+_LONGEST = 4_000  # characters of a text that is a cursor
 
 
 class Packages:
@@ -34,6 +38,7 @@ class Packages:
         self,
         dag: Dag,
         addresses: Addresses,
+        ranges: Ranges,
         *,
         stage: Stage,
         connections: Connections,
@@ -42,6 +47,7 @@ class Packages:
     ) -> None:
         self._dag = dag
         self._addresses = addresses
+        self._ranges = ranges
         self._stage = stage
         self._connections = connections
         self._settings = settings
@@ -94,6 +100,18 @@ class Packages:
         at = datetime.now(UTC).isoformat(timespec="microseconds")
         rows = letters(origins, table=step.table, load_id=self._addresses.of(step.name), run_id=run_id, at=at)
         return None if rows is None else Aside(rows, sum(origin.manifest.quarantined for origin in origins))
+
+    def mark(self, step: Extract) -> Watermark | None:
+        """The newest cursor among the rows of an incremental extract; None when it has none. Raises: as `of`."""
+        manifest = self.of(step)
+        wanted = step.incremental.cursor.lower() if step.incremental else ""
+        column = next(column for column in manifest.columns if column.name.lower() == wanted)
+        with self.cursor() as cursor, attached(cursor, self._stage.relation(manifest)) as rows:
+            asked = f"SELECT CAST(max({quote(column.name)}) AS VARCHAR) FROM ({rows})"
+            text = run(cursor, asked, step=step.name).fetchall()[0][0]
+        if text is not None and len(text) > _LONGEST:
+            raise ReadError("The cursor's newest value is too long to be kept", step=step.name, characters=len(text))
+        return None if text is None else Watermark(column.type, text)
 
     def compare(self, step: Extract) -> None:
         """See, once, that the source is what the plan was made for and what this run has pinned.
@@ -150,6 +168,7 @@ class Packages:
                 cursor=cursor,
                 unchanged=lambda: self._unchanged(step),
                 tell=lambda rows: self._tell(step.name, rows),
+                span=self._ranges.of(step),
                 splitting=lambda columns: splitter(self._dag.quarantines(step.name), columns),
             )
 

@@ -11,8 +11,8 @@ from pydantic import Field, ValidationError, model_validator
 from agent_etl.engine import yaml12
 from agent_etl.engine.complaints import nearest
 from agent_etl.engine.errors import PlanError
-from agent_etl.engine.modes import contradiction
 from agent_etl.engine.incremental import Incremental
+from agent_etl.engine.modes import contradiction
 from agent_etl.engine.part import Part, StepName
 from agent_etl.engine.security.secrets import redact
 

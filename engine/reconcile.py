@@ -41,7 +41,7 @@ def reconcile_load(
     elif load.mode == "scd2":
         _agree(load, "versions inserted", given, max(given, result.inserted))
     else:
-        _agree(load, "rows inserted", given, result.inserted)
+        _agree(load, "rows inserted, and there already", given, result.inserted + result.repeated)
     if before is None or after is None:
         return
     if load.mode == "replace":

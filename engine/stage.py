@@ -75,6 +75,10 @@ class PackageWriter:
         point("stage.part_written")
         return part.rows if rows is None else rows
 
+    def written(self) -> Relation:
+        """The rows that were written so far and stay."""
+        return _parquet([self._folder / part.name for part in self._parts], self._columns)
+
     def set_aside(self, cursor: Cursor, select: str, reread: str | None = None) -> int:
         """Write the rows that could not be read (line, column_name, reason, raw); gives their number.
 

@@ -27,7 +27,7 @@ class Rows:
     def version(self, dataset, options=None):
         return "v1" if self.versioned else None
 
-    def scan(self, dataset, *, columns=None, where=None, options=None):
+    def scan(self, dataset, *, columns=None, where=None, options=None, within=None):
         self.asked = (columns, where)
         wanted = [
             column for column in COLUMNS if columns is None or column.name.lower() in {c.lower() for c in columns}
