@@ -83,4 +83,5 @@ class Progress:
 def _plain(step: str, line: Line) -> str:
     rows = f", {line.rows:,} rows" if line.rows is not None else ""
     note = f": {line.note}" if line.note else ""
-    return f"{line.state} {line.kind} {step}{rows}, {duration(line.spent)}{note}"
+    what = " ".join(part for part in (line.state, line.kind, step) if part)
+    return f"{what}{rows}, {duration(line.spent)}{note}"

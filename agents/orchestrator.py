@@ -131,6 +131,8 @@ def _question(questions: Sequence[Question], name: str) -> Question:
     ]
     if len(found) == 1:
         return found[0]
+    if not questions:
+        raise UsageError("No question is open", got=name, hint="leave the answer out")
     raise UsageError(
         "Several questions quote these words" if found else "The answer fits no open question",
         got=name,

@@ -7,7 +7,7 @@ from urllib.parse import unquote, urlsplit
 from agent_etl.engine.errors import SettingsError
 from agent_etl.engine.ports import Connection
 from agent_etl.engine.security.secrets import redact, resolve
-from agent_etl.engine.settings import Settings
+from agent_etl.engine.settings import Settings, is_text
 
 __all__ = ["Registry", "open_connections"]
 
@@ -38,8 +38,15 @@ _PORTS = {"postgres": 5432, "mysql": 3306}
 
 
 def open_connections(settings: Settings, *, cwd: Path | None = None) -> "Registry":
-    """The connections that the settings name, opened when they are first used. Relative paths start at `cwd`."""
-    return Registry(settings, (cwd or Path.cwd()).resolve())
+    """The connections that the settings name, opened when they are first used. Relative paths start at `cwd`.
+
+    Raises: SettingsError for a folder whose path is no text.
+    """
+    folder = (cwd or Path.cwd()).resolve()
+    if not is_text(str(folder)):
+        hint = "rename it, or run from another folder"
+        raise SettingsError("The folder's path holds bytes that are not UTF-8", folder=str(folder), hint=hint)
+    return Registry(settings, folder)
 
 
 class Registry:
@@ -188,10 +195,10 @@ class Registry:
 
 
 def _see_that_it_splits(name: str, url: str) -> None:
-    """Raises: SettingsError for a URL whose host or port cannot be told from the rest."""
+    """Raises: SettingsError for a URL that is no text, or whose host or port cannot be told from the rest."""
     try:
-        _ = urlsplit(url).port
-    except ValueError:
+        _ = url.encode(), urlsplit(url).port
+    except ValueError:  # also of what is not UTF-8
         raise SettingsError(
             "The connection's URL cannot be read",
             connection=redact(name),

@@ -199,6 +199,10 @@ def translate(error: Exception, **fields: Any) -> AgentEtlError:
         return Busy("Another process holds the DuckDB file", holder=pid.group(1) if pid else "unknown", **fields)
     if "different configuration" in text:
         return Busy("This process holds the DuckDB file open otherwise", hint="close that connection", **fields)
+    if "not a valid DuckDB database file" in text:
+        return ReadError("The file is not a DuckDB database", hint="name a DuckDB file, or remove this one", **fields)
+    if isinstance(error, duckdb.IOException) and "Permission denied" in text:
+        return ReadError("The file may not be opened", reason="Permission denied", hint="chmod u+rw it", **fields)
     if isinstance(error, duckdb.OutOfMemoryException):
         return OutOfMemory("The work did not fit into memory and spill space", hint="raise memory_limit", **fields)
     if isinstance(error, (duckdb.BinderException, duckdb.ParserException, duckdb.CatalogException)):

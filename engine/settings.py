@@ -26,7 +26,7 @@ from pydantic_settings import (
 from agent_etl.engine.errors import SettingsError
 from agent_etl.engine.security.secrets import redact
 
-__all__ = ["SETTINGS_FILE", "ConnectionSettings", "Settings", "environment", "is_home_here", "load_settings"]
+__all__ = ["SETTINGS_FILE", "ConnectionSettings", "Settings", "environment", "is_home_here", "is_text", "load_settings"]
 
 SETTINGS_FILE = "agent_etl.toml"
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,62}")
@@ -35,6 +35,15 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,62}")
 def environment(name: str) -> str | None:
     """The value of an environment variable as it is now, or None."""
     return os.environ.get(name)
+
+
+def is_text(name: str) -> bool:
+    """Whether a name from the command line or the file system is UTF-8: what is not, no database can open."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 class ConnectionSettings(BaseModel):
@@ -92,7 +101,10 @@ class Settings(BaseSettings):
     @field_validator("home")
     @classmethod
     def _home_is_absolute(cls, value: Path) -> Path:
-        return value.expanduser().absolute()
+        home = value.expanduser().absolute()
+        if not is_text(str(home)):
+            raise ValueError("its path holds bytes that are not UTF-8: rename that folder, or name another home")
+        return home
 
     @field_validator("connections")
     @classmethod

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from agent_etl.agents.orchestrator import POLICIES
 from agent_etl.agents.planner import PlanDraft, Planner
-from agent_etl.engine.errors import UsageError
+from agent_etl.engine.errors import SettingsError, UsageError
 from agent_etl.engine.observe.events import OnEvent
 from agent_etl.engine.plan import Plan
+from agent_etl.engine.settings import is_text
 from agent_etl.graphs.driver import Driver
 from agent_etl.graphs.reply import Reply
 from agent_etl.graphs.request import start_run
@@ -45,8 +46,7 @@ def run_pipeline(
     policy = approve if isinstance(approve, str) else "ask"
     if policy not in POLICIES:
         raise UsageError("approve is not a policy", got=policy, valid=[*POLICIES, "a callable"])
-    if isinstance(goal, str) and not goal.strip():
-        raise UsageError("The goal is empty", hint="say what to load, what to do with it and where to write it")
+    _see_that_it_is_text(goal)
     started = start_run(
         goal,
         home=home,
@@ -106,8 +106,26 @@ def plan_pipeline(
 ) -> PlanDraft:
     """The plan for a goal, proved, or its questions or refusals. Nothing is executed and no run is written down.
 
-    The draft's findings hold what the checks say of the plan. Raises: UsageError for an answer that fits no question.
+    The draft's findings hold what the checks say of the plan.
+
+    Raises: UsageError for an answer that fits no question and for a goal that is empty or no text.
     """
     from agent_etl.graphs.drafting import draft_plan
 
+    _see_that_it_is_text(goal)
     return draft_plan(goal, connections=connections, planner=planner, answers=answers, home=home)
+
+
+def _see_that_it_is_text(goal: str | Plan) -> None:
+    """Raises: UsageError for a goal that says nothing or is no text, SettingsError for a folder whose path is none."""
+    folder = str(Path.cwd())
+    if not is_text(folder):
+        hint = "rename it, or run from another folder"
+        raise SettingsError("The current folder's path holds bytes that are not UTF-8", folder=folder, hint=hint)
+    if isinstance(goal, Plan):
+        return
+    if not goal.strip():
+        raise UsageError("The goal is empty", hint="say what to load, what to do with it and where to write it")
+    if not is_text(goal):
+        hint = "write it as UTF-8; rename a file whose name is not"
+        raise UsageError("The goal holds bytes that are not UTF-8", hint=hint)

@@ -10,10 +10,10 @@ from agent_etl.arguments import pairs
 from agent_etl.connectors.registry import Registry, open_connections
 from agent_etl.display import consoles, table_view
 from agent_etl.engine.complaints import nearest
-from agent_etl.engine.errors import NotFound, SettingsError
+from agent_etl.engine.errors import NotFound, SettingsError, UsageError
 from agent_etl.engine.ports import Connection
 from agent_etl.engine.schema import Table
-from agent_etl.engine.settings import load_settings
+from agent_etl.engine.settings import is_text, load_settings
 from agent_etl.exits import Exit
 from agent_etl.records import print_json
 
@@ -53,8 +53,11 @@ def _record(connection: Connection) -> dict[str, object]:
 def inspect(source: str, table_name: str | None, named: Iterable[str], home: Path | None, *, json: bool) -> Exit:
     """Show a connection's tables, or one table of it.
 
-    Raises: NotFound when neither a connection, a file, a database nor a table of that name is there.
+    Raises: NotFound when neither a connection, a file, a database nor a table of that name is there; UsageError for a
+    name that is no text.
     """
+    if not (is_text(source) and is_text(table_name or "")):
+        raise UsageError("The name holds bytes that are not UTF-8", name=source, hint="rename the file")
     with _registry(named, home) as registry:
         connection, dataset = _find(source, registry)
         dataset = table_name or dataset

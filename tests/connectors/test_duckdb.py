@@ -234,3 +234,13 @@ def test_a_schema_can_be_named(path: Path) -> None:
     assert "sales.words" in connection.source().tables()
     assert connection.target().marker("sales.words", "one") is not None
     assert connection.target().marker("words", "one") is None
+
+
+def test_a_file_that_is_no_database_or_may_not_be_opened_is_told(tmp_path: Path) -> None:
+    """What another program wrote, and what the system refuses to open, is each said with what to do."""
+    (tmp_path / "text.duckdb").write_text("no database " * 1000)
+    with pytest.raises(ReadError, match="not a DuckDB database"):
+        DuckdbConnection("x", tmp_path / "text.duckdb").source().tables()
+    refused = duckdb.IOException('IO Error: Cannot open file "/x.duckdb": Permission denied')
+    told = duck.translate(refused, path="/x.duckdb")
+    assert (told.fields, told.hint) == ({"reason": "Permission denied", "path": "/x.duckdb"}, "chmod u+rw it")

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
@@ -337,3 +338,30 @@ def test_a_name_that_is_no_text_does_not_break_json(home: Path) -> None:
         check=True,
     )
     assert os.fsdecode(b"caf\xe9.csv") in json.loads(done.stdout)["tables"]
+
+
+@pytest.mark.parametrize(
+    "command", [("run", "Load caf\udce9.csv and replace x"), ("plan", "Load caf\udce9.csv"), ("inspect", "caf\udce9.csv")]
+)
+def test_a_name_that_is_no_text_is_refused(home: Path, command: tuple[str, ...]) -> None:
+    """Bytes that are not UTF-8 end in a usage error that says so, not in an unnamed one; no run is begun."""
+    assert "UTF-8" in record(*command, code=2)["error"]["message"]
+    assert not home.exists()
+
+
+@pytest.mark.parametrize("command", [("run", GOAL), ("plan", GOAL), ("inspect", "here"), ("doctor",)])
+def test_a_folder_whose_name_is_no_text_is_refused(home: Path, command: tuple[str, ...]) -> None:
+    """In such a folder no database file can be opened: that is said, with what to do, and no run is begun."""
+    folder = Path(os.fsdecode(b"caf\xe9"))
+    folder.mkdir()
+    with chdir(folder):
+        error = record(*command, code=2)["error"]
+    assert "UTF-8" in error["message"]
+    assert "rename" in error["hint"]
+    assert not home.exists()
+
+
+def test_a_home_whose_name_is_no_text_is_refused() -> None:
+    """The setting is named and the folder is not made."""
+    error = record("runs", "--home", os.fsdecode(b"caf\xe9"), code=2)["error"]
+    assert (error["fields"]["setting"], "UTF-8" in error["fields"]["problem"]) == ("home", True)

@@ -45,3 +45,12 @@ def test_a_terminal_shows_every_step_with_its_state() -> None:
     assert "✓" in text
     assert "1,200 rows" in text
     assert "The disk is full" in text
+
+
+def test_a_phase_that_fails_is_told_in_words() -> None:
+    """What fails before there are steps has no kind; its line has no gap for it."""
+    console = Console(file=io.StringIO(), width=100)
+    with Progress(console) as progress:
+        progress(event("r-1", "task_failed", "survey", message="The server refused"))
+    assert isinstance(console.file, io.StringIO)
+    assert console.file.getvalue().startswith("failed survey, ")
