@@ -77,6 +77,9 @@ def _resume(
     answer: Answers = None,
     approve: Annotated[bool | None, typer.Option("--approve/--reject", help="The decision about the plan.")] = None,
     plan: Annotated[Path | None, typer.Option(metavar="EDITED.yaml", help="Run this plan instead.")] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Also a run that crashed too often, or one whose target has lost its rows.")
+    ] = False,
     home: Home = None,
     json: Json = False,
     quiet: Quiet = False,
@@ -85,7 +88,9 @@ def _resume(
     """Continue a run that waits, failed or was interrupted. What was done is not done again."""
     from agent_etl.commands.execute import Operation
 
-    return Operation(home, json=json, quiet=quiet).resume(run, connection or (), answer or (), approve, plan)
+    return Operation(home, json=json, quiet=quiet).resume(
+        run, connection or (), answer or (), approve, plan, force=force
+    )
 
 
 @app.command("plan")
@@ -161,6 +166,58 @@ def _doctor(connection: Named = None, home: Home = None, json: Json = False, ver
     from agent_etl.commands.doctor import doctor
 
     return doctor(connection or (), home, json=json)
+
+
+quarantine = typer.Typer(help="Rows that were set aside: list, show, replay them.", no_args_is_help=True)
+app.add_typer(quarantine, name="quarantine")
+
+
+@quarantine.command("list")
+@guarded
+def _quarantine_list(
+    place: Annotated[str | None, typer.Argument(metavar="[TARGET[:TABLE]]", help="Default: every connection.")] = None,
+    connection: Named = None,
+    home: Home = None,
+    json: Json = False,
+    verbose: Verbose = False,
+) -> Exit:
+    """Count what was set aside, by table, run, step and reason."""
+    from agent_etl.commands.quarantine import listed
+
+    return listed(place, connection or (), home, json=json)
+
+
+@quarantine.command("show")
+@guarded
+def _quarantine_show(
+    place: Annotated[str, typer.Argument(metavar="TARGET:TABLE")],
+    limit: Annotated[int, typer.Option(min=1, help="At most so many rows.")] = 20,
+    reason: Annotated[str | None, typer.Option(help="Only rows whose reason holds this text.")] = None,
+    connection: Named = None,
+    home: Home = None,
+    json: Json = False,
+    verbose: Verbose = False,
+) -> Exit:
+    """Show rows that were set aside, with their raw text."""
+    from agent_etl.commands.quarantine import shown
+
+    return shown(place, limit, reason, connection or (), home, json=json)
+
+
+@quarantine.command("replay")
+@guarded
+def _quarantine_replay(
+    what: Annotated[str, typer.Argument(metavar="RUN|TARGET:TABLE", help="Whose open rows.")],
+    plan: Annotated[Path | None, typer.Option(metavar="FIXED.yaml", help="Replay through this plan instead.")] = None,
+    connection: Named = None,
+    home: Home = None,
+    json: Json = False,
+    verbose: Verbose = False,
+) -> Exit:
+    """Load rows that were set aside and pass now; exit code 5 when some stay open."""
+    from agent_etl.commands.quarantine import replayed
+
+    return replayed(what, plan, connection or (), home, json=json)
 
 
 @app.command("demo")

@@ -1,5 +1,6 @@
 """The monitor agent proves that a plan's checks can be asked, and foresees what the run will write."""
 
+from agent_etl.agents import quarantine
 from agent_etl.agents.workbench import Workbench
 from agent_etl.engine.bind import Binding
 from agent_etl.engine.complaints import nearest
@@ -22,6 +23,7 @@ def prove(plan: Plan, workbench: Workbench) -> tuple[Finding, ...]:
         columns = binding.columns.get(check.on)
         if columns is not None:
             findings += _check(check, columns)
+    findings += quarantine.prove(plan, binding, workbench)
     for load in plan.loads:
         findings += _volume(plan, load, binding, workbench)
     return tuple(findings)

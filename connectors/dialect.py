@@ -108,7 +108,7 @@ def cut_line(line: str, dialect: Dialect) -> list[str]:
     """The cells of one record. Raises: csv.Error when it is none, or more than one."""
     if len(dialect.delimiter) > 1:
         return line.split(dialect.delimiter)
-    records = list(_reader(line, dialect))
+    records: list[list[str]] = list(_reader(line, dialect))
     if len(records) != 1:
         raise csv.Error
     return records[0]

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from agent_etl.connectors.sidecar import Entry
-from agent_etl.engine.deadletters import COLUMNS, KEY, LETTERS
+from agent_etl.engine.deadletters import COLUMNS, KEY, LETTERS, empty
 from agent_etl.engine.duck import Cursor, attached, literal, quote, run
 from agent_etl.engine.durable import sync
 from agent_etl.engine.errors import Busy
@@ -111,8 +111,7 @@ class FileLetters:
 
     def _old(self) -> str:
         if not self.path.exists():
-            empty = ", ".join(f"NULL::{column.type} AS {quote(column.name)}" for column in COLUMNS)
-            return f"(SELECT {empty} WHERE false)"
+            return str(empty().sql)
         columns = ", ".join(f"{literal(column.name)}: {literal(column.type)}" for column in COLUMNS)
         return (
             f"read_json([{literal(_plain(self.path))}], format = 'newline_delimited', columns = {{{columns}}}, "

@@ -10,7 +10,7 @@ from agent_etl.engine.manifest import Manifest
 from agent_etl.engine.ports import Relation
 from agent_etl.engine.schema import Column
 
-__all__ = ["COLUMNS", "CUT", "KEY", "LETTERS", "REJECTS", "Origin", "described", "letters", "rejects"]
+__all__ = ["ASIDE", "COLUMNS", "CUT", "KEY", "LETTERS", "REJECTS", "Origin", "described", "empty", "letters", "rejects"]
 
 LETTERS = "_etl_quarantine"
 """The dead-letter table's name; for files the folder beside the target that holds one file for each of them."""
@@ -54,6 +54,9 @@ COLUMNS = (
 `row_schema` is JSON text by which `raw` becomes a row again: `types` of a row that failed a check, else `format`,
 `columns` and `options` of the read. `settled_by` is the load that closed the letter.
 """
+
+ASIDE = ("run_id", "step", "check_name", "dataset", "line", "column_name", "reason", "raw", "cut_bytes")
+"""What a run says of the rows that it set aside, before any load."""
 
 KEY = ("table", "load_id", "step", "number")
 """What tells letters apart: a load that is done again writes the same ones."""
@@ -109,6 +112,12 @@ def letters(origins: Sequence[Origin], *, table: str, load_id: str, run_id: str,
             items = ", ".join(f"{values.get(c.name, quote(c.name))} AS {quote(c.name)}" for c in COLUMNS)
             parts.append(f"SELECT {items} FROM {origin.files[part.name]}")
     return Relation(columns=COLUMNS, sql=f"({' UNION ALL '.join(parts)})") if parts else None
+
+
+def empty() -> Relation:
+    """No dead letter at all."""
+    items = ", ".join(f"NULL::{column.type} AS {quote(column.name)}" for column in COLUMNS)
+    return Relation(columns=COLUMNS, sql=f"(SELECT {items} WHERE false)")
 
 
 def _text(value: str | None) -> str:

@@ -138,6 +138,10 @@ class Executor:
         """
         return self._packages.relation(self._step(step))
 
+    def quarantined(self) -> Relation | None:
+        """The rows that the steps have set aside so far (engine/deadletters.COLUMNS); None when there are none."""
+        return self._packages.set_aside(self._run_id)
+
     # One task of each kind
 
     def _do(self, step: Step) -> TaskResult:

@@ -113,6 +113,15 @@ class Packages:
             raise ReadError("The cursor's newest value is too long to be kept", step=step.name, characters=len(text))
         return None if text is None else Watermark(column.type, text)
 
+    def set_aside(self, run_id: str) -> Relation | None:
+        """The rows that the plan's sealed packages have set aside, as dead letters of no load; None without any."""
+        origins = [
+            self._stage.aside(manifest, name, step.dataset if isinstance(step, Extract) else None)
+            for name, step in self._dag.steps.items()
+            if isinstance(step, Extract | Transform) and (manifest := self.sealed(step)) and manifest.quarantined
+        ]
+        return letters(origins, table="", load_id="", run_id=run_id, at="")
+
     def compare(self, step: Extract) -> None:
         """See, once, that the source is what the plan was made for and what this run has pinned.
 

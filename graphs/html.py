@@ -6,7 +6,7 @@ from html import escape
 from agent_etl.engine.plan import Plan
 from agent_etl.engine.tasks import TaskResult
 from agent_etl.graphs.lineage import edges
-from agent_etl.graphs.report import describe, duration, outcome
+from agent_etl.graphs.report import aside, describe, duration, outcome
 from agent_etl.graphs.result import Run
 
 __all__ = ["dag", "html"]
@@ -29,6 +29,7 @@ def html(run: Run) -> str:
         for x in run.loads
     ]
     parts.append(_table("Loaded", ["target", "mode", "rows", "marker"], loads))
+    parts.append(_table("Set aside", ["rows and reason"], [[line] for line in aside(run)]))
     parts.append(_table("Found", ["severity", "step", "finding"], [[f.severity, f.step, str(f)] for f in run.findings]))
     parts.append(_table("Corrected", ["repair"], [[label] for label in run.repairs]))
     asked = [[q.id, q.text, q.quote, "; ".join(f"{o.value}: {o.label}" for o in q.options)] for q in run.questions]

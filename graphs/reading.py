@@ -46,7 +46,7 @@ def opened_store(settings: Settings, run_id: str = "") -> RunStore:
 
 def status_of(store: RunStore, row: RunRecord) -> Status:
     """The truth about a run: one that says it is running, but that nobody holds, was interrupted."""
-    if row.status in _ENDED or row.status in ("waiting", "interrupted"):
+    if row.status in _ENDED or row.status in ("waiting", "interrupted", "dead"):
         return cast(Status, row.status)
     try:
         with store.lease(row.run_id):
@@ -101,6 +101,7 @@ def read_run(store: RunStore, row: RunRecord, connections: Mapping[str, str], st
         secret=request.secret,
         read_events=lambda: _events(home, row.run_id),
         read_dataset=lambda step: _dataset(home, row.run_id, connections, plan_hash, step),
+        read_quarantined=lambda: _quarantined(home, row.run_id, connections, plan_hash),
     )
 
 
@@ -123,5 +124,15 @@ def _dataset(home: Path, run_id: str, connections: Mapping[str, str], plan_hash:
     try:
         found: Any = session.rows(plan_hash, step)
         return found
+    finally:
+        session.close()
+
+
+def _quarantined(home: Path, run_id: str, connections: Mapping[str, str], plan_hash: str) -> "pa.Table":
+    from agent_etl.graphs.session import open_session
+
+    session = open_session(run_id, home=home, connections=connections)
+    try:
+        return session.quarantined(plan_hash)
     finally:
         session.close()

@@ -7,7 +7,7 @@ from agent_etl.engine.tasks import TaskResult
 from agent_etl.graphs.result import Run
 from agent_etl.graphs.resuming import command, resume_command
 
-__all__ = ["describe", "duration", "explain", "outcome", "report"]
+__all__ = ["aside", "describe", "duration", "explain", "outcome", "report"]
 
 
 def explain(run: Run) -> str:
@@ -47,6 +47,7 @@ def report(run: Run) -> str:
         lines += ["", f"Plan {run.plan.name} ({run.plan_hash[:12]})", *_table(run.plan, run.tasks)]
     for title, entries in (
         ("Loaded", [_loaded(run, index) for index in range(len(run.loads))]),
+        ("Set aside", aside(run)),
         ("Found", [f"{finding.severity}: {finding}" for finding in run.findings]),
         ("Corrected", list(run.repairs)),
         (
@@ -113,7 +114,8 @@ def _table(plan: Plan, tasks: tuple[TaskResult, ...]) -> Iterator[str]:
 
 def _done(result: TaskResult) -> str:
     if result.kind == "check":
-        return f"passed, {duration(result.seconds)}"
+        gone = f", {result.quarantined:,} quarantined" if result.quarantined else ""
+        return f"passed{gone}, {duration(result.seconds)}"
     parts = [f"{result.rows_out:,} rows"]
     if result.filtered:
         parts.append(f"{result.filtered:,} filtered")
@@ -126,7 +128,20 @@ def _done(result: TaskResult) -> str:
 def _loaded(run: Run, index: int) -> str:
     load = run.loads[index]
     told = "already loaded, nothing written" if load.already else f"{load.rows:,} rows, {load.mode}"
+    told += f", {load.quarantined:,} set aside" if load.quarantined else ""
     return f"{load.target}.{load.table}: {told}" + (f" (marker {load.marker[:12]})" if load.marker else "")
+
+
+def aside(run: Run) -> list[str]:
+    """What the run set aside and why, one line for each step and reason, and where it is kept."""
+    lines = []
+    for task in run.tasks:
+        for reason in task.detail.get("reasons", ()):
+            column = f"{reason['column']}: " if reason["column"] else ""
+            by = f"check {reason['check']}" if reason["check"] else "unreadable"
+            lines.append(f"{task.step}: {reason['rows']:,} rows, {by}, {column}{reason['reason']}")
+    places = [f"{load.target}:{load.table}" for load in run.loads if load.quarantined]
+    return [*lines, *(f"see them: agent-etl quarantine show {place}" for place in places)]
 
 
 def _questions(run: Run) -> Iterator[str]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LoadDone", "Run", "RunSummary", "Status"]
 
-Status = Literal["succeeded", "waiting", "refused", "failed", "interrupted", "running"]
+Status = Literal["succeeded", "waiting", "refused", "failed", "interrupted", "running", "dead"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,7 @@ class LoadDone:
     rows: int
     marker: str
     already: bool = False
+    quarantined: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,7 @@ class Run:
     secret: tuple[str, ...] = ()
     read_events: Callable[[], tuple[Event, ...]] = field(default=tuple, repr=False, compare=False)
     read_dataset: "Callable[[str], pa.Table] | None" = field(default=None, repr=False, compare=False)
+    read_quarantined: "Callable[[], pa.Table] | None" = field(default=None, repr=False, compare=False)
 
     @property
     def loads(self) -> tuple[LoadDone, ...]:
@@ -97,6 +99,16 @@ class Run:
             )
         step = (self.plan.loads or self.plan.transforms or self.plan.extracts)[-1] if name is None else steps[name]
         return self.read_dataset(step.from_ if isinstance(step, Load) else getattr(step, "on", step.name))
+
+    def quarantined(self) -> "pa.Table":
+        """The rows that this run set aside: step, check, reason, line, raw text and more; also when it failed of them.
+
+        Read from the run's packages, which the home keeps while they are used; what was loaded keeps its dead letters
+        in `_etl_quarantine` beside the target. Raises: UsageError when the run has no plan.
+        """
+        if self.plan is None or self.read_quarantined is None:
+            raise UsageError("The run has set nothing aside: it has no plan", run=self.run_id)
+        return self.read_quarantined()
 
     def events(self) -> tuple[Event, ...]:
         """Everything that the run told, oldest first."""
@@ -158,4 +170,5 @@ def _pairs(values: dict[str, Any]) -> dict[str, Any]:
 def _load(load: Load, result: TaskResult) -> LoadDone:
     detail: Mapping[str, Any] = result.detail
     already = bool(detail.get("already", result.reused))
-    return LoadDone(load.name, load.target, load.table, load.mode, result.rows_out, result.fingerprint, already)
+    aside = int(detail.get("quarantined", 0))
+    return LoadDone(load.name, load.target, load.table, load.mode, result.rows_out, result.fingerprint, already, aside)

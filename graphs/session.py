@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from agent_etl.agents.planner import Planner, Repair, RepairRequest
 from agent_etl.agents.workbench import Workbench
 from agent_etl.connectors.registry import Registry, open_connections
+from agent_etl.engine.deadletters import ASIDE, empty
 from agent_etl.engine.duck import attached, connect
 from agent_etl.engine.errors import AgentEtlError, CheckFailed, StaleRun, Terminal, UsageError
 from agent_etl.engine.executor import Executor
@@ -202,6 +203,15 @@ class Session:
             found: pa.Table = duck.sql(select).to_arrow_table()
             return found
 
+    def quarantined(self, plan_hash: str) -> "pa.Table":
+        """The rows that the steps have set aside, as far as their packages are kept."""
+        relation = self._executor(plan_hash).quarantined() or empty()
+        names = ", ".join(ASIDE)
+        with closing(connect(memory_limit=self.settings.memory_limit)) as duck, attached(duck, relation) as select:
+            order = "step, check_name, number"
+            found: pa.Table = duck.sql(f"SELECT {names} FROM ({select}) ORDER BY {order}").to_arrow_table()
+            return found
+
     def reconcile(self, plan_hash: str) -> None:
         """See that every load of the plan is done and that its marker stands in the target. Raises: CheckFailed."""
         done = {record.step: record for record in self.store.tasks(self.run_id) if record.result is not None}
@@ -209,6 +219,8 @@ class Session:
             record = done.get(load.name)
             if record is None or record.result is None:
                 raise CheckFailed("A load has no result", check="reconcile", step=load.name)
+            if record.result.detail.get("unchanged"):
+                continue  # nothing new was there, so there is no marker of this run
             target = self.connections[load.target].target()
             marker = target.marker(load.table, record.result.fingerprint)
             if marker is None:

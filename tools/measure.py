@@ -17,6 +17,7 @@ __all__ = [
     "existing",
     "fits",
     "format_of",
+    "letters_fault",
     "measure_count",
     "measure_keys",
     "measure_overlap",
@@ -36,6 +37,12 @@ def existing(connections: Connections, target: str, table: str) -> Table | None:
 def target_duplicates(connections: Connections, target: str, table: str, key: Sequence[str]) -> int:
     """How many values of the key occur more than once in the target table."""
     return connections[target].target().duplicates(table, key)
+
+
+@verb(Effect.READ)
+def letters_fault(connections: Connections, target: str, table: str) -> str:
+    """Why rows that are set aside could not be kept beside the target table; empty when they could."""
+    return connections[target].target().letters_fault(table)
 
 
 @verb(Effect.DRY)

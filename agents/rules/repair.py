@@ -65,9 +65,15 @@ def _unread(request: RepairRequest, step: Extract) -> Iterable[Repair]:
                 label = f"read column {column} of {step.dataset} as {kind} instead of {had or 'its type'}{where}"
                 yield _edited(request.plan, step, label, WIDENS, options=options, expect=expect)
     if step.options.get("on_error") != "quarantine":
-        options = {**step.options, "on_error": "quarantine"}
+        options = {**step.options, "on_error": "quarantine", **_told(fields)}
         label = f"set {fields.get('rows', 'the')} rows of {step.dataset} aside that do not fit{where}"
         yield _edited(request.plan, step, label, LOSES, options=options)
+
+
+def _told(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """As many rows may be set aside as the person who agrees is told of; all where nobody counted them."""
+    rows = fields.get("rows")
+    return {"max_rejects": rows if isinstance(rows, int) else 1.0}
 
 
 def _too_wide(request: RepairRequest) -> Iterable[Repair]:
@@ -81,7 +87,8 @@ def _too_wide(request: RepairRequest) -> Iterable[Repair]:
     ]
     if len(reading) == 1 and isinstance(column, str) and isinstance(kept, str):
         (step,) = reading
-        options = {**step.options, "types": {**step.options["types"], column: kept}, "on_error": "quarantine"}
+        types = {**step.options["types"], column: kept}
+        options = {**step.options, "types": types, "on_error": "quarantine", "max_rejects": 1.0}
         expect = {**step.expect, column: kept} if column in step.expect else dict(step.expect)
         label = f"set rows of {step.dataset} aside whose {column} is no {kept}, which the target keeps"
         yield _edited(request.plan, step, label, LOSES, options=options, expect=expect)
