@@ -55,7 +55,7 @@ def columns(channel: Channel, name: TableName) -> tuple[Native, ...]:
     found = channel.query(
         "SELECT column_name, data_type, column_type, is_nullable, "
         "column_default IS NOT NULL OR extra LIKE '%auto_increment%', coalesce(generation_expression, '') <> '', "
-        f"collation_name FROM information_schema.columns WHERE {_of(name)} ORDER BY ordinal_position"
+        f"collation_name, column_comment FROM information_schema.columns WHERE {_of(name)} ORDER BY ordinal_position"
     )
     checked = _json(channel, name)
     return tuple(
@@ -68,8 +68,9 @@ def columns(channel: Channel, name: TableName) -> tuple[Native, ...]:
             computed=bool(computed),
             json=data.lower() == "json" or column in checked,
             collation=collated,
+            comment=comment,
         )
-        for column, data, declared, nullable, filled, computed, collated in found
+        for column, data, declared, nullable, filled, computed, collated, comment in found
     )
 
 

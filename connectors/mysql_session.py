@@ -15,7 +15,7 @@ from agent_etl.connectors.fit import Slot
 from agent_etl.connectors.marker import MARKERS
 from agent_etl.connectors.mysql_bulk import Bulk
 from agent_etl.connectors.mysql_channel import Channel
-from agent_etl.connectors.mysql_types import STORED, Native, placed
+from agent_etl.connectors.mysql_types import STORED, UTC, Native, placed
 from agent_etl.connectors.names import TableName, find, parse
 from agent_etl.connectors.pour import Pour
 from agent_etl.connectors.session import creation, no_table, staging, stored
@@ -99,7 +99,8 @@ class MysqlSession:
         text = stored(column, CAPABILITIES)
         base = text.partition("(")[0].partition(" ")[0]
         collation = self._collation if base in _TEXTUAL else None
-        return placed(Native(column.name, base, text, json=base == "json", collation=collation))
+        comment = UTC if column.type == "TIMESTAMP WITH TIME ZONE" else ""
+        return placed(Native(column.name, base, text, json=base == "json", collation=collation, comment=comment))
 
     def create(self, name: TableName, slots: Sequence[Slot]) -> None:
         self.execute(creation(name, slots, CAPABILITIES))

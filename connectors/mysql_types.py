@@ -9,7 +9,7 @@ from agent_etl.connectors.fit import Slot, decimal, head, misfit
 from agent_etl.engine.duck import quote
 from agent_etl.engine.schema import Column
 
-__all__ = ["STORED", "Fetched", "Native", "Wired", "fetched", "placed", "wire"]
+__all__ = ["STORED", "UTC", "Fetched", "Native", "Wired", "fetched", "placed", "wire"]
 
 _ZONED = "TIMESTAMP WITH TIME ZONE"
 
@@ -37,14 +37,17 @@ STORED = {
     "UUID": "char(36)",
     "JSON": "json",
     **dict.fromkeys(("TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS"), "datetime(6)"),
-    _ZONED: "timestamp(6) null default null",
+    _ZONED: "datetime(6)",
     "INTERVAL": "longtext",
     "BIT": "longtext",
     **dict.fromkeys(("LIST", "STRUCT", "MAP", "UNION"), "json"),
 }
 """How a logical type is stored. Integers beyond 38 digits, decimals with more than 30 digits after the point, NaN and
-infinities, dates before year 1 and after 9999, instants before 1970 and after what the server's timestamp holds (2038
-or 2106) are refused when loaded; nested values become JSON."""
+infinities, dates before year 1 and after 9999 are refused when loaded; nested values become JSON. An instant becomes a
+datetime of UTC whose column says so by its comment: MySQL's own timestamp ends in 2038."""
+
+UTC = "UTC"
+"""The comment of a datetime column that holds instants."""
 
 _PLAIN = {
     "tinyint": "TINYINT",
@@ -103,7 +106,7 @@ class Native:
     """One column as information_schema has it: `type` is its data type, `declared` the whole of it.
 
     `filled`: there is a default. `computed`: the table itself gives every value. `json`: a check lets only JSON in.
-    `collation` is None for what is no text.
+    `collation` is None for what is no text. `comment`: UTC says that a datetime is an instant.
     """
 
     name: str
@@ -114,6 +117,7 @@ class Native:
     computed: bool = False
     json: bool = False
     collation: str | None = None
+    comment: str = ""
 
     @property
     def unsigned(self) -> bool:
@@ -139,6 +143,8 @@ class Native:
             return f"DECIMAL({self.arguments[0]},{self.arguments[1]})" if self.arguments[0] <= 38 else "VARCHAR"
         if self.type in _BLOBS or self.type in _SHAPES:
             return "BLOB"
+        if self.type == "datetime" and self.comment == UTC:
+            return _ZONED
         plain = _PLAIN.get(self.type, "VARCHAR")
         return f"U{plain}" if self.unsigned and plain.endswith(("INT", "INTEGER")) else plain
 
@@ -180,7 +186,7 @@ def fetched(native: Native, wanted: str | None = None) -> Fetched:
         return Fetched(column, c, _ARROW[kind])
     if native.type in _TEXTS and native.collation is None:
         return Fetched(column, f"CONVERT({c} USING utf8mb4)", pa.string(), casted=kind != "VARCHAR")
-    if kind == _ZONED and native.type == "timestamp":
+    if kind == _ZONED == native.logical:
         return Fetched(column, c, pa.timestamp("us", "UTC"))
     return Fetched(column, c, pa.string(), casted=kind != "VARCHAR")
 
@@ -195,6 +201,8 @@ def placed(native: Native) -> Slot:
     elif native.type == "set" or native.type in _SHAPES:
         kind = "UNKNOWN"
     declared = f"{native.declared} COLLATE {native.collation}" if native.collation else native.declared
+    if native.type == "datetime" and kind == _ZONED:
+        declared += f" COMMENT '{UTC}'"
     return Slot(
         native.name,
         kind,
@@ -231,7 +239,7 @@ def wire(expression: str, given: str, slot: Slot, position: int) -> Wired:
     if family == "BOOLEAN":
         return Wired(f"CAST(CAST({x} AS TINYINT) AS VARCHAR)")
     if family in {"DATE", "TIME", "TIMESTAMP", _ZONED}:
-        return Wired(_moment(x, family, arguments[0] if arguments else 0, stop))
+        return Wired(_moment(x, family, arguments[0] if arguments else 0, stop, since_1970=base == "timestamp"))
     if family == "BLOB":
         return Wired(_sized(f"hex({x})", f"octet_length({x})", x, base, arguments, stop), "UNHEX({0})")
     if family in {"VARCHAR", "ENUM", "UUID", "JSON"}:
@@ -258,16 +266,16 @@ def _digits(x: str, given: str, arguments: tuple[int, ...], stop: str) -> str:
     return _unless(f"{plain} AND length(ltrim(split_part({text}, '.', 1), '-')) <= {whole}", x, text, stop)
 
 
-def _moment(x: str, family: str, places: int, stop: str) -> str:
+def _moment(x: str, family: str, places: int, stop: str, *, since_1970: bool) -> str:
     """A date or time with at most `places` digits of a second, within what the server stores."""
     conditions = []
     if family != "TIME":
         conditions += [f"isfinite({x})", f"year({x}) BETWEEN 1 AND 9999"]
-    if family == _ZONED:
+    if since_1970:
         conditions.append(f"epoch_us({x}) >= 1000000")
     if family != "DATE" and places < 6:
         conditions.append(f"epoch_us({x}) % {10 ** (6 - places)} = 0")
-    text = f"strftime({x}, '%Y-%m-%d %H:%M:%S.%f')" if family == _ZONED else f"CAST({x} AS VARCHAR)"
+    text = f"CAST(timezone('UTC', {x}) AS VARCHAR)" if family == _ZONED else f"CAST({x} AS VARCHAR)"
     return _unless(" AND ".join(conditions), x, text, stop) if conditions else text
 
 

@@ -33,8 +33,6 @@ MYSQL = frozenset(
         "DOUBLE:6",
         "DATE:5",
         "TIMESTAMP:5",
-        "TIMESTAMP WITH TIME ZONE:0",
-        "TIMESTAMP WITH TIME ZONE:2",
         "name:🦆",
     }
 )
