@@ -17,7 +17,7 @@ from agent_etl.connectors.filekind import FileKind
 from agent_etl.connectors.folder import MARKER_FOLDER
 from agent_etl.engine.durable import sync
 from agent_etl.engine.errors import Busy, TargetError
-from agent_etl.engine.lease import held
+from agent_etl.engine.lease import Holder, held
 from agent_etl.engine.ports import Marker
 from agent_etl.engine.schema import Column
 from agent_etl.engine.watermark import Watermark
@@ -148,8 +148,10 @@ class Sidecar:
 
     @contextmanager
     def _held(self, patience: float) -> Iterator[None]:
-        def refused(holder: str) -> Busy:
-            return Busy("Another process loads the file", target=self.file.name, holder=holder, hint="try again later")
+        def refused(holder: Holder) -> Busy:
+            return Busy(
+                "Another process loads the file", target=self.file.name, holder=holder.pid, hint="try again later"
+            )
 
         with held(self.path.with_suffix(".lock"), refused, patience=patience, mode=0o644):
             yield

@@ -73,7 +73,7 @@ class Settings(BaseSettings):
 
     `home` holds state, staged data and the default warehouse. `memory_limit` bounds DuckDB's buffers, `threads` its
     workers (None: one a core). `concurrency` tasks run at once. A transient failure is tried `max_retries` times more,
-    a failed plan is corrected at most `max_repairs` times.
+    a failed plan is corrected at most `max_repairs` times, a run that crashed is resumed at most `max_recoveries` times.
     `store_url` moves the run store into another database. `log` writes each event of a run to standard error, one line
     each, from `log_level` up.
     """
@@ -93,6 +93,7 @@ class Settings(BaseSettings):
     threads: Annotated[int, Field(ge=1, le=1024)] | None = None
     concurrency: Annotated[int, Field(ge=1, le=64)] = 4
     max_repairs: Annotated[int, Field(ge=0, le=20)] = 3
+    max_recoveries: Annotated[int, Field(ge=0, le=1000)] = 5
     max_retries: Annotated[int, Field(ge=0, le=20)] = 4
     store_url: str | None = Field(default=None, repr=False)
     log: Literal["json", "console"] | None = None

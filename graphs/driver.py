@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from langgraph.types import Command, StateSnapshot
 
-from agent_etl.engine.errors import UsageError
+from agent_etl.engine.errors import DeadRun, UsageError
 from agent_etl.engine.plan import Plan
 from agent_etl.graphs.attended import attended
 from agent_etl.graphs.checkpoints import checkpoints
@@ -41,6 +41,27 @@ class Driver:
         row = session.store.get_run(session.run_id)
         status = "interrupted" if row.status in ("started", "running") else None
         return read_run(session.store, row, self._connections, status)  # type: ignore[arg-type]
+
+    def recover(self, *, force: bool) -> None:
+        """Count how often in a row the run's process has died; `force` begins the count anew.
+
+        Raises: DeadRun after too many: what always crashes is not tried for ever. Side effects: the run's status.
+        """
+        store, most = self._session.store, self._session.settings.max_recoveries
+        row = store.get_run(self._session.run_id)
+        before = int(row.fields.get("recoveries", 0))
+        died = row.status in ("started", "running")
+        count = before + 1 if died and not force else 0
+        if count > most or (row.status == "dead" and not force):
+            store.set_status(row.run_id, "dead")
+            raise DeadRun(
+                "The run has crashed each time that it was resumed",
+                run=row.run_id,
+                recoveries=most,
+                hint=f"mend what ends it, then: agent-etl resume {row.run_id} --force",
+            )
+        if count != before or row.status == "dead":
+            store.set_status(row.run_id, row.status if row.status != "dead" else "interrupted", recoveries=count)
 
     def ended(self, reply: Reply) -> Run | None:
         """The run when it has come to its end, else None. Raises: UsageError when the reply says otherwise."""

@@ -12,9 +12,10 @@ from agent_etl.engine.records import RunRecord
 from agent_etl.engine.security.secrets import redact
 from agent_etl.engine.settings import Settings, load_settings
 from agent_etl.engine.store import RunStore, new_run_id
+from agent_etl.engine.tasks import fingerprint
 from agent_etl.graphs.archive import Archive
 
-__all__ = ["Request", "settings_for", "start_run"]
+__all__ = ["Request", "pipeline_of", "settings_for", "start_run"]
 
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -45,6 +46,10 @@ class Request:
         lost = tuple(sorted(name for name, url in connections.items() if safe[name] != url))
         return cls(connections=safe, secret=lost, folder=str(Path.cwd()), **values)
 
+    def pipeline(self, goal: str) -> str:
+        """What tells this pipeline from others: what was asked, over which connections, from which folder."""
+        return fingerprint(self.plan or goal.strip(), sorted(self.connections.items()), self.folder)
+
     def to_dict(self) -> dict[str, Any]:
         """JSON-able fields."""
         return {**asdict(self), "connections": dict(self.connections), "secret": list(self.secret)}
@@ -66,6 +71,12 @@ def settings_for(request: Request, home: Path | str | None, connections: Mapping
             hint=f"give it again: connections={{{lost[0]!r}: …}}, --connection {lost[0]}=URL or agent_etl.toml",
         )
     return load_settings(home=home, connections={**remembered, **connections})
+
+
+def pipeline_of(goal: str | Plan, connections: Mapping[str, str]) -> str:
+    """What tells the pipeline of a goal, asked in the current folder, from others."""
+    request = Request.remembering(connections, plan=goal.hash if isinstance(goal, Plan) else "")
+    return request.pipeline("" if isinstance(goal, Plan) else goal)
 
 
 def start_run(

@@ -33,6 +33,7 @@ _CODES = {
     "failed": Exit.FAILED,
     "interrupted": Exit.INTERRUPTED,
     "running": Exit.WAITING,
+    "dead": Exit.FAILED,
 }
 
 
@@ -74,13 +75,15 @@ class Operation:
         answers: Iterable[str],
         approve: bool | None = None,
         plan: Path | None = None,
+        *,
+        force: bool = False,
     ) -> Exit:
         """Continue a run. An edited plan is proved again before it runs."""
         self._connections = pairs("--connection", connections)
         decision: str | Plan | None = None if approve is None else "approve" if approve else "reject"
         if plan is not None:
             decision = read_plan(plan)
-        return self.follow(self._resume(run_id, pairs("--answer", answers), decision))
+        return self.follow(self._resume(run_id, pairs("--answer", answers), decision, force=force))
 
     def follow(self, run: Run) -> Exit:
         """Ask whoever sits there until the run waits no more, then tell how it ended."""
@@ -103,7 +106,9 @@ class Operation:
             return {}, decide(self._talk)
         return ask(run.questions, self._talk), None
 
-    def _resume(self, run_id: str, answers: Mapping[str, str], decision: str | Plan | None) -> Run:
+    def _resume(
+        self, run_id: str, answers: Mapping[str, str], decision: str | Plan | None, *, force: bool = False
+    ) -> Run:
         with self._progress() as progress, self._told_to_resume(progress):
             return resume_pipeline(
                 run_id,
@@ -112,6 +117,7 @@ class Operation:
                 connections=self._connections or None,
                 home=self._home,
                 on_event=progress,
+                force=force,
             )
 
     @contextmanager
