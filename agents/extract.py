@@ -1,5 +1,6 @@
 """The extract agent proves that a plan's sources are there and are what the plan was made for."""
 
+from agent_etl.agents.increments import read_findings
 from agent_etl.agents.places import unknown_connection
 from agent_etl.agents.workbench import Workbench
 from agent_etl.engine.complaints import nearest
@@ -22,7 +23,7 @@ def prove(plan: Plan, workbench: Workbench) -> tuple[Finding, ...]:
         found = _missing(step, workbench) if table is None else _changed(step, table)
         told |= {(finding.step, dict(finding.evidence).get("column", "")) for finding in found}
         findings += found
-        findings += _noted(step, table) if table is not None else []
+        findings += [*_noted(step, table), *read_findings(step, table)] if table is not None else []
     for finding in binding.findings:
         if finding.step in names and (finding.step, dict(finding.evidence).get("column", "")) not in told:
             findings.append(finding)

@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass
 
+from agent_etl.agents.increments import load_findings
 from agent_etl.agents.modes import mode_findings, written
 from agent_etl.agents.places import unknown_connection
 from agent_etl.agents.workbench import Workbench
@@ -47,6 +48,7 @@ def prove(plan: Plan, workbench: Workbench) -> tuple[Finding, ...]:
         except Terminal as error:
             reason = f"{error.message[:1].lower()}{error.message[1:]}"
             findings.append(Finding("error", error.code, step.name, f"{step.table}: {reason}", error.hint, "table"))
+    findings += load_findings(plan, workbench)
     return tuple(findings)
 
 

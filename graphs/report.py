@@ -46,6 +46,7 @@ def report(run: Run) -> str:
     if run.plan:
         lines += ["", f"Plan {run.plan.name} ({run.plan_hash[:12]})", *_table(run.plan, run.tasks)]
     for title, entries in (
+        ("Read", [_read(result) for result in run.tasks if "cursor" in result.detail]),
         ("Loaded", [_loaded(run, index) for index in range(len(run.loads))]),
         ("Set aside", aside(run)),
         ("Found", [f"{finding.severity}: {finding}" for finding in run.findings]),
@@ -83,7 +84,8 @@ def duration(seconds: float) -> str:
 def describe(step: Step) -> str:
     """What a step does, in a few words."""
     if isinstance(step, Extract):
-        return f"read {step.dataset} from {step.source}" + (f" where {step.where}" if step.where else "")
+        new = f", what is new by {step.incremental.cursor}" if step.incremental else ""
+        return f"read {step.dataset} from {step.source}" + (f" where {step.where}" if step.where else "") + new
     if isinstance(step, Transform):
         return " ".join(step.sql.split())
     if isinstance(step, Load):
@@ -123,6 +125,14 @@ def _done(result: TaskResult) -> str:
         parts.append(f"{result.quarantined:,} quarantined")
     parts.append("reused" if result.reused else duration(result.seconds))
     return ", ".join(parts)
+
+
+def _read(result: TaskResult) -> str:
+    """From where to where an incremental extract has read."""
+    detail = result.detail
+    begin = f"from {detail['from']}" if detail["from"] is not None else "from the beginning"
+    end = f"to {detail['to']}" if detail["to"] is not None else "and found nothing"
+    return f"{result.step}: {detail['cursor']} {begin} {end}"
 
 
 def _loaded(run: Run, index: int) -> str:

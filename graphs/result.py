@@ -171,4 +171,5 @@ def _load(load: Load, result: TaskResult) -> LoadDone:
     detail: Mapping[str, Any] = result.detail
     already = bool(detail.get("already", result.reused))
     aside = int(detail.get("quarantined", 0))
-    return LoadDone(load.name, load.target, load.table, load.mode, result.rows_out, result.fingerprint, already, aside)
+    marker = "" if detail.get("unchanged") else result.fingerprint
+    return LoadDone(load.name, load.target, load.table, load.mode, result.rows_out, marker, already, aside)

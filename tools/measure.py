@@ -1,7 +1,7 @@
 """Verbs that look at targets and measure data."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -9,11 +9,13 @@ from agent_etl.connectors.filekind import named_kind
 from agent_etl.connectors.fit import fitting
 from agent_etl.engine.ports import Capabilities, Connections, KeyFacts, Overlap, Prober, ValueFacts
 from agent_etl.engine.schema import Table
+from agent_etl.engine.watermark import Watermark
 from agent_etl.tools.base import Effect, Recorder, verb
 
 __all__ = [
     "RecordedProber",
     "capabilities",
+    "cursors",
     "existing",
     "fits",
     "format_of",
@@ -37,6 +39,12 @@ def existing(connections: Connections, target: str, table: str) -> Table | None:
 def target_duplicates(connections: Connections, target: str, table: str, key: Sequence[str]) -> int:
     """How many values of the key occur more than once in the target table."""
     return connections[target].target().duplicates(table, key)
+
+
+@verb(Effect.READ)
+def cursors(connections: Connections, target: str, table: str) -> Mapping[str, Watermark]:
+    """How far incremental extracts have come in the target table, by their identities."""
+    return connections[target].target().cursors(table)
 
 
 @verb(Effect.READ)
