@@ -70,7 +70,7 @@ def _markers(pipeline: Pipeline, folder: Path, home: Path, pg_url: str | None) -
         found.append(f"I2 {len(ids)} markers, {len(set(ids))} distinct, expected 2")
     if len(set(epochs)) != len(epochs):
         found.append(f"I2 epochs {epochs}")
-    if last["rows"] != pipeline.new_rows or last["mode"] != pipeline.mode:
+    if last["rows"] != pipeline.new_rows or last["mode"] != pipeline.load_mode:
         found.append(f"I2 the marker says {last['mode']} of {last['rows']} rows, expected {pipeline.new_rows}")
     return found
 

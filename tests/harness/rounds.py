@@ -1,4 +1,4 @@
-"""Fresh worlds for fault tests: each pipeline's target is filled once, every round works on a copy of it."""
+"""Fresh worlds for fault tests: each kind of target is filled once, every round works on a copy of it."""
 
 import itertools
 import shutil
@@ -35,15 +35,17 @@ class Rounds:
         self.nursery = nursery
         self._server = server
         self._folder = folder
-        self._laid: dict[Pipeline, World] = {}
+        self._laid: dict[tuple[str, bool, str], World] = {}
         self._number = itertools.count(1)
 
     @contextmanager
     def world(self, pipeline: Pipeline) -> Iterator[World]:
         """A world in which the first load has been done and the job has not; gone when the block ends."""
-        laid = self._laid.get(pipeline)
+        # What the first load leaves depends on its own mode, not on the mode or the rows of the second one.
+        first = (pipeline.kind, pipeline.staged, pipeline.first_mode)
+        laid = self._laid.get(first)
         if laid is None:
-            laid = self._laid[pipeline] = self._lay(pipeline)
+            laid = self._laid[first] = self._lay(pipeline)
         number = next(self._number)
         folder = self._folder / f"round{number}"
         database = f"round{number}" if laid.pg_url else None
