@@ -130,8 +130,8 @@ def _done(result: TaskResult) -> str:
 def _read(result: TaskResult) -> str:
     """From where to where an incremental extract has read."""
     detail = result.detail
-    begin = f"from {detail['from']}" if detail["from"] is not None else "from the beginning"
-    end = f"to {detail['to']}" if detail["to"] is not None else "and found nothing"
+    begin = f"from {detail['from']}" if "from" in detail else "from the beginning"
+    end = f"to {detail['to']}" if "to" in detail else "and found nothing"
     return f"{result.step}: {detail['cursor']} {begin} {end}"
 
 
