@@ -8,6 +8,8 @@ from agent_etl.engine.interruption import Interruption
 
 __all__ = ["attended"]
 
+_TURN = 0.02  # seconds
+
 
 def attended(work: Callable[[], object], interruption: Interruption) -> None:
     """Do the work; Ctrl-C asks `interruption`, waits until the work has ended, and is raised unless it came too late.
@@ -38,11 +40,17 @@ def attended(work: Callable[[], object], interruption: Interruption) -> None:
 
     thread = threading.Thread(target=copy_context().run, args=(outside,), name="run", daemon=True)
     thread.start()
-    # Not `join`: interrupted, it takes the thread for ended.
     try:
-        done.wait()
+        _await(done)
     except KeyboardInterrupt:
         interruption.ask()
-        done.wait()
+        _await(done)
     if raised:
         raise raised[0]
+
+
+def _await(done: threading.Event) -> None:
+    # Not `join`: interrupted, it takes the thread for ended. In short turns: a signal that the system gave to another
+    # thread wakes nobody.
+    while not done.wait(_TURN):
+        pass
