@@ -65,4 +65,5 @@ class Finding:
     evidence: tuple[tuple[str, str], ...] = ()
 
     def __str__(self) -> str:
-        return f"{self.step}: {self.message}" + (f" → {self.hint}" if self.hint else "")
+        where = f"{self.step}: " if self.step else ""
+        return f"{where}{self.message}" + (f" → {self.hint}" if self.hint else "")

@@ -80,7 +80,8 @@ class Catalogue:
     connection that a load without a stated target goes to. `missing` are files and databases that the goal names but
     that are nowhere. `places` says which connection a database file in the goal's words is (`shop.sqlite`: `shop`).
     `written` says how earlier runs of the same goal loaded a table: (connection, table) to mode. `outputs` are such
-    tables that those runs did not read: they are the goal's targets and none of its sources.
+    tables that those runs did not read: they are the goal's targets and none of its sources. `unreachable` are the
+    connections that did not answer: what they hold is not known.
     """
 
     tables: tuple[Table, ...]
@@ -90,6 +91,7 @@ class Catalogue:
     places: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     written: Mapping[tuple[str, str], str] = field(default_factory=lambda: MappingProxyType({}))
     outputs: tuple[Table, ...] = ()
+    unreachable: tuple[str, ...] = ()
 
     def named(self, name: str) -> tuple[Table, ...]:
         """Every table that `name` calls, ignoring case: see `Table.names`."""

@@ -41,13 +41,22 @@ def drafted(planner: Planner, request: PlanRequest, given: Mapping[str, str]) ->
     """
     left = dict(given)
     while True:
-        draft = planner.plan(request)
+        draft = _with_notes(planner.plan(request), request.catalogue)
         fitting = _fitting(draft.questions, left)
         if not fitting:
             return Drafted(draft, request.answers, left)
         answers = {**request.answers, **{id_: value for _, id_, value in fitting}}
         left = {name: value for name, value in left.items() if name not in {taken for taken, _, _ in fitting}}
         request = replace(request, answers=answers)
+
+
+def _with_notes(draft: PlanDraft, catalogue: Catalogue) -> PlanDraft:
+    """The draft with a note for each connection that could not be searched: a name may mean something there, too."""
+    notes = tuple(
+        Finding("note", "unreachable", "", f"{name} did not answer, so it was not searched for what the goal names")
+        for name in catalogue.unreachable
+    )
+    return replace(draft, findings=(*draft.findings, *notes)) if notes else draft
 
 
 def _fitting(questions: tuple[Question, ...], given: Mapping[str, str]) -> list[tuple[str, str, str]]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from urllib.parse import unquote, urlsplit
 
-from agent_etl.engine.errors import AgentEtlError, ConnectionLost, NotFound, SourceError, UsageError
+from agent_etl.engine.errors import AgentEtlError, ConnectionLost, NotFound, SettingsError, SourceError, UsageError
 from agent_etl.engine.mentions import Mention, mentions
 from agent_etl.engine.plan import Extract, Plan
 from agent_etl.engine.ports import Connection, Connections
@@ -26,8 +26,9 @@ def survey(goal: str, connections: Connections) -> Catalogue:
     """The catalogue for a goal: what it mentions, the tables of the configured connections, and files of its words.
 
     Names that lead nowhere are in `missing`: one may be a target that is made later. Datasets that the goal does not
-    mention and that cannot be read are left out. Raises: ReadError for a mentioned file that cannot be read;
-    ConnectionLost for a connection that the goal names. Side effects: opens connections.
+    mention and that cannot be read are left out; connections that it does not name and that do not answer are in
+    `unreachable`. Raises: ReadError for a mentioned file that cannot be read; ConnectionLost, SettingsError for a
+    connection that the goal names. Side effects: opens connections.
     """
     return _Survey(goal, connections).run()
 
@@ -90,6 +91,7 @@ class _Survey:
         self.tables: dict[tuple[str, str], Table] = {}
         self.kinds: dict[str, str] = {}
         self.missing: list[str] = []
+        self.unreachable: list[str] = []
         self.places: dict[str, str] = {}
 
     def run(self) -> Catalogue:
@@ -97,14 +99,29 @@ class _Survey:
             if mention.kind != "name":
                 self._place(mention)
         for name in self.connections.names():
-            connection = self.connections[name]
-            self.kinds[name] = connection.kind
-            if name == HERE:
-                self._folder_files(connection)
-            else:
-                self._whole(connection, named=self.wanted.names(name))
+            try:
+                self._connection(name)
+            except (ConnectionLost, SettingsError):
+                if self.wanted.names(name):
+                    raise
+                self.unreachable.append(name)  # the goal may do without it
         missing = tuple(dict.fromkeys(self.missing))
-        return Catalogue(tuple(self.tables.values()), self.kinds, missing=missing, places=self.places)
+        return Catalogue(
+            tuple(self.tables.values()),
+            self.kinds,
+            missing=missing,
+            places=self.places,
+            unreachable=tuple(self.unreachable),
+        )
+
+    def _connection(self, name: str) -> None:
+        """What a configured connection holds."""
+        connection = self.connections[name]
+        self.kinds[name] = connection.kind
+        if name == HERE:
+            self._folder_files(connection)
+        else:
+            self._whole(connection, named=self.wanted.names(name))
 
     def _place(self, mention: Mention) -> None:
         """A file, glob, folder or URL that the goal spells out."""
@@ -189,10 +206,6 @@ class _Survey:
                 self._add(connection, name, required=named and self.wanted.exactly(name))
         except NotFound:
             return False  # a database that the first load will make
-        except ConnectionLost:
-            if named:
-                raise
-            return False  # the goal can do without it
         return bool(names)
 
     def _add(self, connection: Connection, dataset: str, *, required: bool) -> bool:

@@ -34,6 +34,7 @@ from agent_etl.agents.rules.subjects import read_subject
 from agent_etl.agents.rules.targets import read_target
 from agent_etl.agents.rules.unsupported import reason_for
 from agent_etl.agents.rules.words import tokenize
+from agent_etl.engine.complaints import nearest
 
 __all__ = ["read_goal"]
 
@@ -134,7 +135,9 @@ def _missing(r: Reading) -> None:
     for name in r.request.catalogue.missing:
         at = r.cur.goal.find(name)
         if at >= 0 and not _is_target(r, at):
-            r.asking.refuse((at, at + len(name)), "no such file or table was found")
+            near = nearest(name, (table.dataset for table in r.request.catalogue.tables))
+            known = f"; near are {', '.join(near)}" if near else ""
+            r.asking.refuse((at, at + len(name)), f"no such file or table was found{known}")
 
 
 def _is_target(r: Reading, position: int) -> bool:

@@ -341,7 +341,7 @@ def test_a_name_that_is_no_text_does_not_break_json(home: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [("run", "Load caf\udce9.csv and replace x"), ("plan", "Load caf\udce9.csv"), ("inspect", "caf\udce9.csv")]
+    "command", [("run", "Load caf\udce9.csv into t"), ("plan", "Load caf\udce9.csv"), ("inspect", "caf\udce9.csv")]
 )
 def test_a_name_that_is_no_text_is_refused(home: Path, command: tuple[str, ...]) -> None:
     """Bytes that are not UTF-8 end in a usage error that says so, not in an unnamed one; no run is begun."""
@@ -365,3 +365,17 @@ def test_a_home_whose_name_is_no_text_is_refused() -> None:
     """The setting is named and the folder is not made."""
     error = record("runs", "--home", os.fsdecode(b"caf\xe9"), code=2)["error"]
     assert (error["fields"]["setting"], "UTF-8" in error["fields"]["problem"]) == ("home", True)
+
+
+@pytest.mark.parametrize("url", ["postgresql://u@127.0.0.1:1/d", "postgresql://u:${NOT_SET_HERE}@127.0.0.1:1/d"])
+def test_a_connection_that_was_not_searched_is_told(home: Path, url: str) -> None:
+    """A goal that does not name a connection that is down runs, and a note says that it was not searched."""
+    for told in (record("run", GOAL, "-c", f"crm={url}"), record("plan", GOAL, "-c", f"crm={url}")):
+        assert any("crm did not answer" in finding["message"] for finding in told["findings"])
+    assert "crm did not answer" in call("show", record("runs")["runs"][0]["run_id"]).stdout
+
+
+def test_a_file_that_is_not_there_says_what_is_near() -> None:
+    """The refusal of a misspelt file names the one that was probably meant."""
+    (refusal,) = record("run", "Load ordrs.csv into the orders table.", code=4)["refusals"]
+    assert "orders.csv" in refusal["reason"]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from agent_etl.connectors.registry import open_connections
-from agent_etl.engine.errors import ConnectionLost, ReadError
+from agent_etl.engine.errors import ConnectionLost, ReadError, SettingsError
 from agent_etl.engine.plan import Plan
 from agent_etl.engine.schema import Catalogue
 from agent_etl.engine.settings import load_settings
@@ -96,10 +96,20 @@ def test_a_named_folder_connection_is_searched_for_files(surveyed: Survey) -> No
 def test_a_connection_that_is_down_matters_when_the_goal_names_it(surveyed: Survey) -> None:
     """A database that cannot be reached stops only the goals that name it, by its name."""
     url = "postgresql://nobody@127.0.0.1:1/x"
-    assert names(surveyed("Load raw_orders.csv into t", crm=url)) == [("here", "raw_orders.csv")]
+    catalogue = surveyed("Load raw_orders.csv into t", crm=url)
+    assert names(catalogue) == [("here", "raw_orders.csv")]
+    assert catalogue.unreachable == ("crm",)
     with pytest.raises(ConnectionLost) as lost:
         surveyed("Load crm.customers into t", crm=url)
     assert "crm" in str(lost.value)
+
+
+@pytest.mark.parametrize("url", ["postgresql://u:${NOT_SET_HERE}@127.0.0.1/x", "nosuch://h/d"])
+def test_a_connection_that_cannot_be_used_matters_when_the_goal_names_it(surveyed: Survey, url: str) -> None:
+    """A secret that is not set, or a system that nobody knows, stops only the goals that name the connection."""
+    assert surveyed("Load raw_orders.csv into t", crm=url).unreachable == ("crm",)
+    with pytest.raises(SettingsError):
+        surveyed("Load crm.customers into t", crm=url)
 
 
 def test_a_broken_file_matters_when_the_goal_names_it(surveyed: Survey) -> None:
