@@ -24,6 +24,7 @@ class Job:
     """Run `plan` (a plan file, or else a goal) in `folder` under the id `run_id`; with `resume` continue that run.
 
     A resumed run that was killed before it was written down is unknown: then it is run. `fault` is AGENT_ETL_FAULT.
+    `alone`: the folder is a harness.shop, and the executor runs the plan there without graph or planner.
     """
 
     folder: str
@@ -31,6 +32,7 @@ class Job:
     run_id: str
     resume: bool = False
     fault: str = ""
+    alone: bool = False
 
 
 @dataclass(frozen=True)

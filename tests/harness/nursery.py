@@ -47,7 +47,7 @@ def _warm() -> None:
             )
         ]
         (path / "plan.yaml").write_text(json.dumps({"name": "warm", "extracts": [extract], "loads": loads}))
-        job = {"folder": folder, "plan": "plan.yaml", "run_id": "warm", "resume": False, "fault": ""}
+        job = {"folder": folder, "plan": "plan.yaml", "run_id": "warm", "resume": False, "fault": "", "alone": False}
         _wait(_fork(job, path / "report.json"), 60)
         content = json.loads((path / "report.json").read_text())
         if content["status"] != "succeeded":
@@ -83,10 +83,7 @@ def _child(job: dict[str, Any], report: Path) -> int:
         os.environ["AGENT_ETL_FAULT"] = job["fault"]
     content: dict[str, Any] = {"status": "raised", "error": "", "loads": [], "tasks": []}
     try:
-        run = _run(job)
-        content |= {"status": run.status, "error": str(run.failure or "")}
-        record = run.to_dict()
-        content |= {"loads": record["loads"], "tasks": record["tasks"]}
+        content |= _execute(job) if job["alone"] else _run(job)
     except Exception as error:
         traceback.print_exc()
         content["error"] = f"{type(error).__name__}: {error}"
@@ -95,19 +92,33 @@ def _child(job: dict[str, Any], report: Path) -> int:
     return 0
 
 
-def _run(job: dict[str, Any]) -> Any:
+def _run(job: dict[str, Any]) -> dict[str, Any]:
     from agent_etl import Plan, resume_pipeline, run_pipeline
     from agent_etl.engine.errors import UnknownRun
 
     home = Path(job["folder"]) / "home"
+    run = None
     if job["resume"]:
-        try:
-            return resume_pipeline(job["run_id"], home=home)
-        except UnknownRun:
-            pass
-    what = job["plan"]
-    goal = Plan.parse(Path(what).read_text()) if what.endswith(".yaml") else what
-    return run_pipeline(goal, home=home, run_id=job["run_id"], approve="auto")
+        with contextlib.suppress(UnknownRun):
+            run = resume_pipeline(job["run_id"], home=home)
+    if run is None:
+        what = job["plan"]
+        goal = Plan.parse(Path(what).read_text()) if what.endswith(".yaml") else what
+        run = run_pipeline(goal, home=home, run_id=job["run_id"], approve="auto")
+    record = run.to_dict()
+    return {
+        "status": run.status,
+        "error": str(run.failure or ""),
+        "loads": record["loads"],
+        "tasks": record["tasks"],
+    }
+
+
+def _execute(job: dict[str, Any]) -> dict[str, Any]:
+    from harness.shop import Shop
+
+    Shop(Path(job["folder"])).run(Path(job["plan"]).read_text(), job["run_id"])
+    return {"status": "succeeded"}
 
 
 def _wait(pid: int, seconds: float) -> int | None:

@@ -1,10 +1,6 @@
-"""A small shop of ten orders and the engine alone, without graph or planner: what plans do, task by task.
-
-`python -m harness.shop FOLDER` runs the plan on standard input in that shop, to be killed by AGENT_ETL_FAULT.
-"""
+"""A small shop of ten orders and the engine alone, without graph or planner: what plans do, task by task."""
 
 import sqlite3
-import sys
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -96,7 +92,3 @@ class Shop:
         found = duck.execute(f"SELECT * FROM {table} ORDER BY ALL").fetchall()
         duck.close()
         return found
-
-
-if __name__ == "__main__":
-    Shop(Path(sys.argv[1])).run(sys.stdin.read())
