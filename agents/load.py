@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from agent_etl.agents.increments import load_findings
 from agent_etl.agents.modes import mode_findings, written
 from agent_etl.agents.places import unknown_connection
+from agent_etl.agents.quarantine import asides
 from agent_etl.agents.workbench import Workbench
 from agent_etl.engine.bind import Binding
 from agent_etl.engine.complaints import nearest
@@ -180,13 +181,15 @@ class _Proof:
         counts = (
             (("rows", str(facts.rows)), ("keys", str(facts.distinct)), ("nulls", str(facts.nulls))) if facts else ()
         )
+        # Which rows are left when others were set aside was not measured.
+        whole = not asides(self.plan, step.from_, self.bench.binding(self.plan))
         repeats = step.effective is not None  # one state of a key at one time may stand in several rows
-        if proof.unique is False and facts is not None and not repeats:
+        if proof.unique is False and facts is not None and not repeats and whole:
             message = f"{key} does not identify a row of {step.from_}: {facts.rows} rows, {facts.distinct} keys"
             other = "name the time of change as effective" if step.mode == "scd2" else "merge by more columns"
             hint = f"keep one row per key, or {other}"
             return [self._error("merge_key_not_unique", message, hint, "key", counts)]
-        if proof.filled is False and facts is not None:
+        if proof.filled is False and facts is not None and whole:
             message = f"{key} is missing in {facts.nulls} rows of what {step.from_} is made of"
             hint = "drop rows without a key before the load"
             return [self._error("merge_key_null", message, hint, "key", counts)]

@@ -7,7 +7,7 @@ from agent_etl.engine.goal import Finding
 from agent_etl.engine.plan import Check, Extract, Load, Plan
 from agent_etl.tools.measure import letters_fault
 
-__all__ = ["prove"]
+__all__ = ["asides", "prove"]
 
 
 def prove(plan: Plan, binding: Binding, workbench: Workbench) -> list[Finding]:
@@ -18,9 +18,9 @@ def prove(plan: Plan, binding: Binding, workbench: Workbench) -> list[Finding]:
     findings = [found for check in plan.checks for found in _check(check)]
     findings += [found for step in plan.extracts for found in _read(step)]
     for load in plan.loads:
-        asides = sorted(_asides(plan, load.from_, binding))
-        if asides:
-            findings += _kept(load, asides, workbench)
+        aside = sorted(asides(plan, load.from_, binding))
+        if aside:
+            findings += _kept(load, aside, workbench)
     return findings
 
 
@@ -55,10 +55,10 @@ def _limit(step: str, limit: object, field: str) -> list[Finding]:
     return [_error("wrong_threshold", step, f"{field} {limit!r} is no share and no number of rows", hint, place)]
 
 
-def _kept(load: Load, asides: list[str], workbench: Workbench) -> list[Finding]:
+def _kept(load: Load, aside: list[str], workbench: Workbench) -> list[Finding]:
     found = []
     if load.delete_missing:
-        message = f"{', '.join(asides)} may set rows aside, and delete_missing would delete what they stand for"
+        message = f"{', '.join(aside)} may set rows aside, and delete_missing would delete what they stand for"
         hint = "let the check fail instead, or leave delete_missing out"
         found.append(_error("quarantine_deletes", load.name, message, hint, "delete_missing"))
     try:
@@ -71,7 +71,7 @@ def _kept(load: Load, asides: list[str], workbench: Workbench) -> list[Finding]:
     return found
 
 
-def _asides(plan: Plan, step: str, binding: Binding) -> set[str]:
+def asides(plan: Plan, step: str, binding: Binding) -> set[str]:
     """The steps and checks that may set rows aside on the way to a step."""
     reading = {extract.name for extract in plan.extracts if extract.options.get("on_error") == "quarantine"}
     seen: set[str] = set()
