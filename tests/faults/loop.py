@@ -35,7 +35,7 @@ class Loop:
     def __init__(self, rounds: Rounds, seed: int) -> None:
         self._rounds = rounds
         self._chance = random.Random(seed)
-        self._span: dict[Pipeline, float] = {}
+        self._span: dict[tuple[str, bool], float] = {}
 
     def play(self, number: int) -> tuple[Pipeline, int, list[str]]:
         """One round: the pipeline, how many processes were killed alive, and what is wrong afterwards."""
@@ -61,13 +61,14 @@ class Loop:
         return process.wait()
 
     def _clean_span(self, pipeline: Pipeline) -> float:
-        """How long one clean run takes, measured once: kills fall anywhere in it."""
-        if pipeline not in self._span:
+        """How long one clean run takes, measured once for a kind of target: kills fall anywhere in it."""
+        kind = (pipeline.kind, pipeline.staged)
+        if kind not in self._span:
             with self._rounds.world(pipeline) as world:
                 began = time.monotonic()
                 self._rounds.nursery.finish(world.job())
-                self._span[pipeline] = time.monotonic() - began
-        return self._span[pipeline]
+                self._span[kind] = time.monotonic() - began
+        return self._span[kind]
 
 
 def _play_points(rounds: Rounds) -> int:
