@@ -28,7 +28,7 @@ def columns(order: LoadOrder) -> tuple[Column, ...]:
     """
     if order.mode != "scd2":
         return _values(order, ())
-    kind = _ZONED if order.effective is None or _effective(order).type == _ZONED else "TIMESTAMP"
+    kind = _ZONED if order.effective is not None and _effective(order).type == _ZONED else "TIMESTAMP"
     return (*_values(order, ()), Column(SINCE, kind), Column(UNTIL, kind))
 
 

@@ -90,8 +90,17 @@ def describe(step: Step) -> str:
         return " ".join(step.sql.split())
     if isinstance(step, Load):
         by = f" by {', '.join(step.key)}" if step.key else ""
-        return f"{step.mode} {step.table} in {step.target} with {step.from_}{by}"
+        return f"{step.mode} {step.table} in {step.target} with {step.from_}{by}{_steering(step)}"
     return f"check {step.on}: {_check(step)}"
+
+
+def _steering(step: Load) -> str:
+    """What a load deletes and from when on its versions are valid."""
+    said = f", valid from {step.effective}" if step.effective else ""
+    said += f", deleting by {step.delete_by}" if step.delete_by else ""
+    if step.delete_missing:
+        said += f", {'retiring' if step.mode == 'scd2' else 'deleting'} what is missing"
+    return said
 
 
 def _check(step: Check) -> str:
@@ -138,6 +147,9 @@ def _read(result: TaskResult) -> str:
 def _loaded(run: Run, index: int) -> str:
     load = run.loads[index]
     told = "already loaded, nothing written" if load.already else f"{load.rows:,} rows, {load.mode}"
+    task = next((task for task in run.tasks if task.step == load.step), None)
+    if load.mode in ("merge", "scd2") and task is not None and not load.already:
+        told += f" ({', '.join(f'{task.detail.get(what, 0):,} {what}' for what in ('inserted', 'updated', 'deleted'))})"
     told += f", {load.quarantined:,} set aside" if load.quarantined else ""
     return f"{load.target}.{load.table}: {told}" + (f" (marker {load.marker[:12]})" if load.marker else "")
 

@@ -14,6 +14,7 @@ from agent_etl.engine.plan import Check, Extract, Load, Plan, Transform
 from agent_etl.engine.tasks import StepFailure, TaskResult
 from agent_etl.graphs.html import dag
 from agent_etl.graphs.lineage import edges, lineage
+from agent_etl.graphs.report import describe
 from agent_etl.graphs.result import Run
 
 GOAL = "Load o.csv, email it and keep the best"
@@ -74,6 +75,21 @@ def test_report_counts_rows_and_time() -> None:
     assert "7 rows, 2 filtered, 1 quarantined, 1 min 15 s" in told
     assert "warehouse.t: 1,234,567 rows, append (marker f3)" in told
     assert "not run" in told
+
+
+def test_a_load_says_what_it_deletes() -> None:
+    """What a merge deletes by, what a history takes its times from, and what became of the table's rows stand there."""
+    common = {"from": "s", "target": "w", "key": ["id"]}
+    merged = Load.model_validate(
+        {"name": "l", "table": "t", "mode": "merge", "delete_by": "x", "delete_missing": True, **common}
+    )
+    kept = Load.model_validate({"name": "m", "table": "u", "mode": "scd2", "effective": "day", **common})
+    assert describe(merged) == "merge t in w with s by id, deleting by x, deleting what is missing"
+    assert describe(kept) == "scd2 u in w with s by id, valid from day"
+    detail = {"target": "w", "table": "t", "mode": "merge", "inserted": 1, "updated": 0, "deleted": 1200}
+    done = TaskResult("l", "load", "f3", rows_out=3, detail=detail)
+    told = run(plan=PLAN.model_copy(update={"loads": (merged, kept)}), tasks=(done,)).report()
+    assert "w.t: 3 rows, merge (1 inserted, 0 updated, 1,200 deleted) (marker f3)" in told
 
 
 def test_report_of_a_waiting_run_says_how_to_answer() -> None:
