@@ -1,8 +1,10 @@
 """How a command ends: one message, one exit code, never a traceback that nobody asked for."""
 
 import json
+import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import IntEnum
@@ -13,7 +15,10 @@ import typer
 
 from agent_etl.engine.errors import AgentEtlError, PlanError, UsageError
 
-__all__ = ["Exit", "Interrupted", "guarded", "terminable"]
+__all__ = ["GRACE", "Exit", "Interrupted", "guarded", "terminable"]
+
+GRACE = 8.0
+"""Seconds in which stopped work may roll back; then the process ends."""
 
 P = ParamSpec("P")
 
@@ -40,32 +45,52 @@ class Interrupted(KeyboardInterrupt):
 
 
 class _Signals:
+    """What a command has heard: the first signal stops its work, a second one ends the process at once."""
+
     interrupted = False
     terminated = False
+    _leaving: threading.Timer | None = None
+
+    def hear(self, number: int, _frame: object) -> None:
+        self.terminated = self.terminated or number == signal.SIGTERM
+        code = Exit.TERMINATED if self.terminated else Exit.INTERRUPTED
+        if self.interrupted:
+            _leave(code)
+        self.interrupted = True
+        self._leaving = threading.Timer(GRACE, _leave, (code,))
+        self._leaving.daemon = True
+        self._leaving.start()
+        raise KeyboardInterrupt
+
+    def close(self) -> None:
+        if self._leaving is not None:
+            self._leaving.cancel()
+
+
+def _leave(code: Exit) -> None:
+    """End the process as a crash would, which loses nothing: targets roll back by themselves."""
+    os.write(2, b"interrupted: the process ends now, and what was not committed is rolled back\n")
+    os._exit(code)
 
 
 @contextmanager
 def terminable() -> Iterator[_Signals]:
     """Inside, SIGTERM stops the work as Ctrl-C does; what was yielded tells afterwards whether one of the two came.
 
-    Side effects: the process's handlers of both, restored on leaving. An ignored SIGINT (nohup) stays ignored.
+    Work that has not stopped after GRACE seconds, or a second signal, ends the process. Side effects: the process's
+    handlers of both, restored on leaving. An ignored SIGINT (nohup) stays ignored.
     """
     signals = _Signals()
-
-    def stop(number: int, _frame: object) -> None:
-        signals.interrupted = True
-        signals.terminated = signals.terminated or number == signal.SIGTERM
-        raise KeyboardInterrupt
-
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     for number, handler in before.items():
         if handler is not signal.SIG_IGN:
-            signal.signal(number, stop)
+            signal.signal(number, signals.hear)
     try:
         yield signals
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        signals.close()
 
 
 def guarded(command: Callable[P, Exit]) -> Callable[P, None]:
