@@ -175,6 +175,47 @@ def _scd2_bad_rows(subject: Subject) -> None:
     expect(subject.connection.target().marker("words" + subject.suffix, "bad"), None, "marker")
 
 
+def _scd2_types(subject: Subject) -> None:
+    """Values of every kind are compared as the target keeps them: the same again writes nothing, another one does."""
+    values = {
+        "price DECIMAL(18,3)": ("12345.600", "12345.601"),
+        "share DOUBLE": ("0.1", "0.30000000000000004"),
+        "ok BOOLEAN": ("true", "false"),
+        "day DATE": ("'2024-02-29'", "'2024-03-01'"),
+        "seen TIMESTAMP": ("'2024-02-29 12:00:00.5'", "'2024-02-29 12:00:00.500001'"),
+        "code UUID": ("'123e4567-e89b-12d3-a456-426614174000'", "'123e4567-e89b-12d3-a456-426614174001'"),
+        "raw BLOB": ("'abc'", "'abd'"),
+        "note JSON": ("'{\"a\": 1}'", "'{\"a\": 2}'"),
+        "many INTEGER[]": ("[1, NULL]", "[1, 2]"),
+        "word VARCHAR": ("'a'", "'A'"),
+    }
+    kinds = [column.partition(" ") for column in values]
+
+    def row(load_id: str, changed: int, at: str) -> LoadResult:
+        items = [
+            f"CAST({values[f'{name} {kind}'][place == changed]} AS {kind}) AS {name}"
+            for place, (name, _, kind) in enumerate(kinds)
+        ]
+        moment = f"CAST('{at}' AS TIMESTAMP WITH TIME ZONE) AS changed"
+        sql = f"SELECT CAST(1 AS INTEGER) AS id, {', '.join(items)}, {moment}"
+        return _history(subject, load_id, query(sql, "id INTEGER", *values, "changed TIMESTAMP WITH TIME ZONE"))
+
+    row("first", -1, "2024-01-01 00:00:00+00")
+    expect(_counts(row("same", -1, "2024-01-01 02:00:00+02")), (1, 0, 0, 0), "counts of the same at the same instant")
+    for place, (name, _, _) in enumerate(kinds):
+        hour = f"2024-01-0{2 + place // 5} {place % 5:02d}:30:00.5+00"
+        expect(_counts(row(name, place, hour)), (1, 1, 1, 0), f"counts of another {name}")
+        expect(_counts(row(f"{name} again", place, hour)), (1, 0, 0, 0), f"counts of that {name} again")
+
+
+def _scd2_days(subject: Subject) -> None:
+    """A time of change may be a day."""
+    rows = query("SELECT 1 AS id, DATE '2024-01-05' AS changed", "id INTEGER", "changed DATE")
+    _history(subject, "one", rows)
+    expect(subject.rows("words", "id", "valid_from"), [("1", "2024-01-05 00:00:00")], "version")
+    expect(_counts(_history(subject, "two", rows)), (1, 0, 0, 0), "counts of the same again")
+
+
 def _scd2_foreign(subject: Subject) -> None:
     """A table without validity columns is refused, and so are stored versions of a touched key that overlap."""
     subject.load("plain", "append", "one", pairs((1, "a")))
@@ -208,6 +249,8 @@ CHECKS = (
     _scd2_retired,
     _scd2_by_load,
     _scd2_bad_rows,
+    _scd2_types,
+    _scd2_days,
     _scd2_foreign,
     _scd2_marker,
 )

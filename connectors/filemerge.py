@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from agent_etl.connectors import layout
@@ -115,7 +115,11 @@ def compose(
         deleted = old.count(cursor) if old is not None else 0
         return Made(given, given, given, 0, deleted, _columns(slots), delimiter_of(kind))
     if old is None:
-        slots, notes, delimiter = tuple(slot(column, kind) for column in layout.columns(order)), (), delimiter_of(kind)
+        slots, notes, delimiter = (
+            _compared([slot(c, kind) for c in layout.columns(order)], kind),
+            (),
+            delimiter_of(kind),
+        )
         pour = layout.placed(order, slots, folds=False)
         columns = ", ".join(f"{quote(place.name)} {place.type}" for place in slots)
         duck.run(cursor, f"CREATE TEMP TABLE old_rows ({columns})")
@@ -143,13 +147,14 @@ def _opened(
 ) -> tuple[tuple[Slot, ...], Pour, tuple[str, ...]]:
     """Make `old_rows` of the file; its columns then, where the data's go, notes."""
     slots, added = _evolved(old, order, kind)
+    slots = _compared(slots, kind)
     pour = layout.placed(order, slots, folds=True)
     notes = tuple(
         f"column {name} of {order.table} stays empty: the data has no such column"
         for name in layout.spare(order, pour, slots)
     )
     kept = ", ".join(
-        f"CAST({'NULL' if place in added else quote(place.name)} AS {place.type}) AS {quote(place.name)}"
+        f"CAST({'NULL' if place.name in added else quote(place.name)} AS {place.type}) AS {quote(place.name)}"
         for place in slots
     )
     duck.run(cursor, f"CREATE TEMP TABLE old_rows AS SELECT {kept} FROM ({old.select})")
@@ -168,7 +173,7 @@ def _changed(
     if order.mode == "append" and order.advances:
         return append(DuckdbSession(cursor), TableName(None, "old_rows"), order, pour, rows, there)
     if order.mode == "scd2":
-        return scd2(DuckdbSession(cursor), TableName(None, "old_rows"), order, pour, slots, rows)
+        return scd2(_Work(cursor), TableName(None, "old_rows"), order, pour, slots, rows)
     given_pour = layout.flagged(order, pour, _as_it_is) if order.delete_by else pour
     duck.run(cursor, "CREATE TEMP TABLE new_rows AS FROM old_rows LIMIT 0")
     if order.delete_by:
@@ -179,6 +184,18 @@ def _changed(
         return _merged(order, pour, slots, given, cursor)
     duck.run(cursor, "INSERT INTO old_rows FROM new_rows")
     return Effect(given, given)
+
+
+class _Work(DuckdbSession):
+    """The file's rows in a DuckDB of their own, where a document of JSON equals itself with other spaces."""
+
+    capabilities = replace(CAPABILITIES, comparable="json({0})")
+
+
+def _compared(slots: Sequence[Slot], kind: FileKind) -> tuple[Slot, ...]:
+    """The file's columns; a file of JSON does not keep the spaces of the documents in it."""
+    spaceless = kind.format in ("json", "jsonl")
+    return tuple(replace(place, textual=spaceless and place.type == "JSON") for place in slots)
 
 
 def _as_it_is(column: Column) -> Slot:
@@ -201,14 +218,14 @@ def _explained(pour: Pour) -> Iterator[None]:
         raise explained(str(error), pour) or translate(error) from error
 
 
-def _evolved(old: Old, order: LoadOrder, kind: FileKind) -> tuple[tuple[Slot, ...], tuple[Slot, ...]]:
-    """The file's columns with those that the load may add; the added ones again."""
+def _evolved(old: Old, order: LoadOrder, kind: FileKind) -> tuple[tuple[Slot, ...], frozenset[str]]:
+    """The file's columns with those that the load may add; the names of the added ones."""
     slots = old.slots
     if old.loose:
         slots = tuple(_loosened(place, order, old.total == 0) for place in slots)
         slots = tuple(_timely(place, slots) for place in slots) if order.mode == "scd2" else slots
     added = tuple(slot(column, kind) for column in order.evolve if named(slots, column.name, folds=True) is None)
-    return (*slots, *added), added
+    return (*slots, *added), frozenset(place.name for place in added)
 
 
 def _loosened(place: Slot, order: LoadOrder, empty: bool) -> Slot:
@@ -246,7 +263,7 @@ def _merged(order: LoadOrder, pour: Pour, slots: Sequence[Slot], given: int, cur
         query(f"DELETE FROM new_rows WHERE {quote(layout.FLAG)} = 1")
     rest = [place for place in pour.slots if place not in keys]
     found = f"FROM old_rows AS t JOIN new_rows AS s ON {same(keys)}"
-    updated = query(f"SELECT count(*) FILTER ({differs(CAPABILITIES, 't', 's', rest)}) {found}")[0][0]
+    updated = query(f"SELECT count(*) FILTER ({differs(_Work.capabilities, 't', 's', rest)}) {found}")[0][0]
     _update(cursor, slots, [place.name for place in rest] if updated else [], keys)
     new = ", ".join(f"s.{quote(place.name)}" for place in slots)
     inserted = query(
