@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cache
+from itertools import count
 from typing import Any
 
 import duckdb
@@ -14,17 +16,29 @@ from agent_etl.engine.ports import KeyFacts, Overlap, ValueFacts
 from agent_etl.engine.schema import Catalogue, Column, ForeignKey, Table
 
 
+@cache
+def _duck() -> duckdb.DuckDBPyConnection:
+    """The one DuckDB that all worlds are databases of: each of its own would take longer to start than its test."""
+    return duckdb.connect(config={"python_enable_replacements": "false"})
+
+
+_numbers = count(1)
+
+
 class World:
     """A DuckDB database as sources. Each dataset is `connection.dataset`; the prober measures it for real."""
 
     def __init__(self) -> None:
-        self.con = duckdb.connect(config={"python_enable_replacements": "false"})
+        self._name = f"world_{next(_numbers)}"
+        self.con = _duck().cursor()
+        self.con.execute(f"ATTACH ':memory:' AS {self._name}; USE {self._name}")
         self.tables: dict[tuple[str, str], Table] = {}
         self.connections: dict[str, str] = {"here": "files", "warehouse": "duckdb"}
         self.missing: tuple[str, ...] = ()
 
     def close(self) -> None:
-        """Close the database."""
+        """Forget the database."""
+        self.con.execute(f"USE memory; DETACH {self._name}")
         self.con.close()
 
     def add(
@@ -123,7 +137,7 @@ class World:
     def run(self, plan: Plan) -> list[tuple[Any, ...]]:
         """The rows that the plan's load receives, in order: every step is executed by DuckDB."""
         con = self.con.cursor()
-        con.execute("DROP SCHEMA IF EXISTS run_ CASCADE; CREATE SCHEMA run_; SET schema = 'run_'")
+        con.execute(f"USE {self._name}; DROP SCHEMA IF EXISTS run_ CASCADE; CREATE SCHEMA run_; USE {self._name}.run_")
         for one in plan.extracts:
             table = self.tables[(one.source, one.dataset)]
             names = ", ".join(quote(name) for name in (one.columns or [c.name for c in table.columns]))
