@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from html import escape
 
+from agent_etl.engine.goal import Question
 from agent_etl.engine.plan import Plan
+from agent_etl.engine.settings import is_home_here
 from agent_etl.engine.tasks import TaskResult
 from agent_etl.graphs.lineage import edges
 from agent_etl.graphs.report import aside, describe, duration, outcome
@@ -32,13 +34,36 @@ def html(run: Run) -> str:
     parts.append(_table("Set aside", ["rows and reason"], [[line] for line in aside(run)]))
     parts.append(_table("Found", ["severity", "step", "finding"], [[f.severity, f.step, str(f)] for f in run.findings]))
     parts.append(_table("Corrected", ["repair"], [[label] for label in run.repairs]))
-    asked = [[q.id, q.text, q.quote, "; ".join(f"{o.value}: {o.label}" for o in q.options)] for q in run.questions]
+    asked = [[q.id, q.text, q.quote, _options(q)] for q in run.questions]
     parts.append(_table("Questions", ["id", "question", "words", "options"], asked))
     parts.append(_table("Refused", ["words", "reason"], [[r.quote, r.reason] for r in run.refusals]))
     if run.failure:
         failure = [[run.failure.step, run.failure.code, run.failure.message, run.failure.hint]]
         parts.append(_table("Failed", ["step", "code", "what", "next"], failure))
+    call = _next_call(run)
+    parts.append(f"<p>Next: <code>{escape(call)}</code></p>" if call else "")
     return f'<div class="agent-etl">{"".join(parts)}</div>'
+
+
+def _options(question: Question) -> str:
+    told = [o.value if o.label == o.value else f"{o.value}: {o.label}" for o in question.options]
+    return "; ".join([*told, "or any other value"] if question.free else told)
+
+
+def _next_call(run: Run) -> str:
+    """The call that continues the run from a notebook; empty when nothing is to be continued."""
+    given = {
+        "answers": ["answers={" + ", ".join(f"{q.id!r}: …" for q in run.questions) + "}"] if run.questions else [],
+        "approval": ['decision="approve"'],
+    }
+    if run.status not in ("waiting", "interrupted", "failed"):
+        return ""
+    arguments = [repr(run.run_id), *given.get(run.waits_for, [])]
+    if run.secret:
+        arguments.append("connections={" + ", ".join(f"{name!r}: …" for name in run.secret) + "}")
+    if run.home is not None and not is_home_here(run.home):
+        arguments.append(f"home={str(run.home)!r}")
+    return f"resume_pipeline({', '.join(arguments)})"
 
 
 def _steps(plan: Plan, tasks: tuple[TaskResult, ...]) -> str:

@@ -23,7 +23,8 @@ class Reply:
 
     def __post_init__(self) -> None:
         """Raises: UsageError for a decision that is none."""
-        if isinstance(self.decision, str) and self.decision not in ("approve", "reject"):
+        known = self.decision is None or isinstance(self.decision, bool | Plan) or self.decision in _VALID[:2]
+        if not known:
             raise UsageError(
                 "The decision is not known", got=self.decision, valid=_VALID, hint='pass decision="approve"'
             )

@@ -48,7 +48,7 @@ class RunSummary:
     ended: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Run:
     """One run as its home knows it. `report()` and `explain()` are texts for people, `to_dict()` for machines.
 
@@ -131,6 +131,11 @@ class Run:
         from agent_etl.graphs.report import report
 
         return report(self)
+
+    def __repr__(self) -> str:
+        from agent_etl.graphs.report import outcome
+
+        return f"<Run {self.run_id}: {outcome(self)}>"
 
     def _repr_html_(self) -> str:
         from agent_etl.graphs.html import html

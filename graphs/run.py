@@ -4,15 +4,14 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, closing
 from pathlib import Path
 
-from agent_etl.agents.orchestrator import POLICIES
 from agent_etl.agents.planner import PlanDraft, Planner
-from agent_etl.engine.errors import SettingsError, UsageError
 from agent_etl.engine.lease import sole
 from agent_etl.engine.observe.events import OnEvent
 from agent_etl.engine.plan import Plan
 from agent_etl.engine.security.paths import prepare_home
-from agent_etl.engine.settings import is_text, load_settings
+from agent_etl.engine.settings import load_settings
 from agent_etl.engine.store import new_run_id
+from agent_etl.graphs.call import check_goal, check_planner, policy, texts
 from agent_etl.graphs.driver import Driver
 from agent_etl.graphs.reply import Reply
 from agent_etl.graphs.request import pipeline_of, start_run
@@ -47,24 +46,23 @@ def run_pipeline(
     same pipeline now. KeyboardInterrupt leaves the run interrupted: resume it. Side effects: those of the pipeline; the
     run in the home.
     """
-    policy = approve if isinstance(approve, str) else "ask"
-    if policy not in POLICIES:
-        raise UsageError("approve is not a policy", got=policy, valid=[*POLICIES, "a callable"])
-    _see_that_it_is_text(goal)
+    check_goal(goal)
+    check_planner(planner)
+    kept, urls, given = policy(approve), texts("connections", connections), texts("answers", answers)
     chosen = run_id or new_run_id()
-    with _alone(load_settings(home=home).home, pipeline_of(goal, connections or {}), chosen):
+    with _alone(load_settings(home=home).home, pipeline_of(goal, urls), chosen):
         started = start_run(
             goal,
             home=home,
             run_id=chosen,
-            connections=connections,
-            approve=policy,
+            connections=urls,
+            approve=kept,
             planner=planner.name if planner else "rules",
-            answers=answers,
+            answers=given,
         )
-        session = open_session(started, home=home, connections=connections, planner=planner, on_event=on_event)
+        session = open_session(started, home=home, connections=urls, planner=planner, on_event=on_event)
         with closing(session), session.store.lease(started):
-            return _followed(Driver(session, connections or {}), Reply(), approve)
+            return _followed(Driver(session, urls), Reply(), approve)
 
 
 def resume_pipeline(
@@ -91,11 +89,12 @@ def resume_pipeline(
     the process that works on the run or its pipeline; DeadRun after too many crashes; SettingsError. Side effects:
     those of the pipeline.
     """
-    reply = Reply(dict(answers or {}), decision)
-    session = open_session(run_id, home=home, connections=connections, planner=planner, on_event=on_event)
+    check_planner(planner)
+    reply, urls = Reply(texts("answers", answers), decision), texts("connections", connections)
+    session = open_session(run_id, home=home, connections=urls, planner=planner, on_event=on_event)
     pipeline = session.request.pipeline(session.row.goal)
     with closing(session), session.store.lease(run_id), _alone(session.settings.home, pipeline, run_id):
-        driver = Driver(session, connections or {})
+        driver = Driver(session, urls)
         driver.recover(force=force)
         ended = None if force else driver.ended(reply)
         return ended or _followed(driver, reply, None)
@@ -130,20 +129,7 @@ def plan_pipeline(
     """
     from agent_etl.graphs.drafting import draft_plan
 
-    _see_that_it_is_text(goal)
-    return draft_plan(goal, connections=connections, planner=planner, answers=answers, home=home)
-
-
-def _see_that_it_is_text(goal: str | Plan) -> None:
-    """Raises: UsageError for a goal that says nothing or is no text, SettingsError for a folder whose path is none."""
-    folder = str(Path.cwd())
-    if not is_text(folder):
-        hint = "rename it, or run from another folder"
-        raise SettingsError("The current folder's path holds bytes that are not UTF-8", folder=folder, hint=hint)
-    if isinstance(goal, Plan):
-        return
-    if not goal.strip():
-        raise UsageError("The goal is empty", hint="say what to load, what to do with it and where to write it")
-    if not is_text(goal):
-        hint = "write it as UTF-8; rename a file whose name is not"
-        raise UsageError("The goal holds bytes that are not UTF-8", hint=hint)
+    check_goal(goal)
+    check_planner(planner)
+    urls, given = texts("connections", connections), texts("answers", answers)
+    return draft_plan(goal, connections=urls, planner=planner, answers=given, home=home)

@@ -46,9 +46,10 @@ def interrupt_at(kind: str, run_id: str, approve: str) -> None:
 
 def test_a_decision_is_one_of_those_that_there_are() -> None:
     """A misspelt decision is refused with the valid ones before anything happens."""
-    with pytest.raises(UsageError) as raised:
-        Reply(decision="aprove")
-    assert "approve" in raised.value.fields["valid"]
+    for wrong in ("aprove", 5):
+        with pytest.raises(UsageError) as raised:
+            Reply(decision=wrong)  # type: ignore[arg-type]
+        assert "approve" in raised.value.fields["valid"]
     assert Reply(decision=True).agrees
     assert not Reply(decision="reject").agrees
 

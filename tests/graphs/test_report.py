@@ -212,3 +212,22 @@ def test_no_line_runs_through_a_box() -> None:
         for title, box in [(group[0], group[1])]
     }
     assert boxes["per_order"] == boxes["payments"] != boxes["orders"]
+
+
+def test_html_of_a_waiting_run_says_which_call_continues_it(home: Path, tmp_path: Path) -> None:
+    """In a notebook the next thing to do is a call: with its answers, its decision, its home, its lost passwords."""
+    asked = run("waiting", waits_for="answers", questions=(QUESTION,), home=home)._repr_html_()
+    assert "resume_pipeline(&#x27;r1&#x27;, answers={&#x27;best&#x27;: …})" in asked
+    waiting = run("waiting", waits_for="approval", home=tmp_path / "other", secret=("crm",))._repr_html_()
+    for part in (
+        "decision=&quot;approve&quot;",
+        "connections={&#x27;crm&#x27;: …}",
+        f"home=&#x27;{tmp_path / 'other'}",
+    ):
+        assert part in waiting
+    assert "resume_pipeline" not in run()._repr_html_()
+
+
+def test_a_run_is_short_where_it_is_only_named() -> None:
+    """In a debugger or a list a run is its id and its outcome, not its whole plan."""
+    assert repr(run()) == "<Run r1: succeeded in 2.00 s>"
