@@ -97,7 +97,10 @@ class FileLetters:
         count = _number(cursor, "SELECT count(*) FROM brought")
         joined = " AND ".join(f"letters.{quote(name)} = brought.{quote(name)}" for name in KEY)
         if not order.aside.settling:
-            fresh = f"NOT EXISTS (SELECT 1 FROM letters WHERE {joined})"
+            same = '"table", step, raw'
+            read = f" OR (letters.state <> 'replaced' AND ({_listed('letters', same)}) = ({_listed('brought', same)}))"
+            # What an earlier load has set aside may have been read again by an incremental extract.
+            fresh = f"NOT EXISTS (SELECT 1 FROM letters WHERE ({joined}){read if order.advances else ''})"
             run(cursor, f"INSERT INTO letters BY NAME SELECT * FROM brought WHERE {fresh}")
             return count
         still = f"SELECT count(*) FROM letters JOIN brought ON {joined} WHERE letters.\"state\" = 'open'"
@@ -117,6 +120,10 @@ class FileLetters:
             f"read_json([{literal(_plain(self.path))}], format = 'newline_delimited', columns = {{{columns}}}, "
             f"maximum_object_size = {_LONGEST})"
         )
+
+
+def _listed(table: str, names: str) -> str:
+    return ", ".join(f"{table}.{name}" for name in names.split(", "))
 
 
 def _number(cursor: Cursor, sql: str) -> int:

@@ -19,6 +19,13 @@ _WIDTHS = {"table": 255, "load_id": 64, "step": 64}
 """Characters of the key's texts: some systems index no text without an end."""
 
 
+_UNKNOWN = (
+    ' AND NOT EXISTS (SELECT 1 FROM {0} AS o WHERE o."table" = s."table" AND o."step" = s."step" '
+    'AND o."load_id" <> s."load_id" AND o."raw" = s."raw" AND o."state" <> \'replaced\')'
+)
+"""The condition that no earlier load has set the same row of the same step aside."""
+
+
 def prepare(session: Session, name: TableName, order: LoadOrder) -> None:
     """Make the dead-letter table beside `name`, when the load has letters and it is not there.
 
@@ -57,7 +64,7 @@ def write(session: Session, name: TableName, order: LoadOrder, at: str) -> int:
         session.execute(f'DELETE FROM {side.sql} WHERE {own} AND "load_id" = {literal(order.load_id)}')
     if order.aside is None:
         return 0
-    return _brought(session, side, slots, name.table, order.aside)
+    return _brought(session, side, slots, name.table, order.aside, again=bool(order.advances))
 
 
 def datasets(session: Session, tables: Iterable[str]) -> tuple[str, ...]:
@@ -84,7 +91,8 @@ def fault(session: Session, name: TableName) -> str:
     return ""
 
 
-def _brought(session: Session, side: TableName, slots: Sequence[Slot], table: str, aside: Aside) -> int:
+def _brought(session: Session, side: TableName, slots: Sequence[Slot], table: str, aside: Aside, *, again: bool) -> int:
+    """Bring letters into the dead-letter table. `again`: earlier loads may have set the same rows aside."""
     # The target's own spelling of its name, as in the markers.
     rows = replace(aside.rows, casts={**aside.rows.casts, "table": literal(table)})
     order = LoadOrder(LETTERS, "merge", rows.columns, "", "", "", "", KEY)
@@ -99,9 +107,10 @@ def _brought(session: Session, side: TableName, slots: Sequence[Slot], table: st
         update(session, side, staged, keys, [slot for slot in pour.slots if slot not in keys])
         return count
     values = ", ".join(f"s.{quote(slot.name)}" for slot in pour.slots)
+    unknown = _UNKNOWN.format(side.sql) if again else ""
     session.execute(
         f"INSERT INTO {side.sql} ({pour.names}) SELECT {values} FROM {staged} AS s "
-        f"LEFT JOIN {side.sql} AS t ON {joined} WHERE t.{quote(keys[0].name)} IS NULL"
+        f"LEFT JOIN {side.sql} AS t ON {joined} WHERE t.{quote(keys[0].name)} IS NULL{unknown}"
     )
     return count
 

@@ -29,7 +29,7 @@ def obstacle(query: exp.Expr, step: str) -> str:
     for part, what in _WHOLE.items():
         if query.args.get(part):
             return what
-    if any(True for _ in query.find_all(exp.Window)) or any(True for _ in aggregates([query])):
+    if any(True for _ in query.find_all(exp.Window)) or any(True for _ in aggregates(query.expressions)):
         return "aggregates rows"
     tables = [table for table in query.find_all(exp.Table) if table.name.lower() == step]
     if len(tables) != 1 or tables[0].find_ancestor(exp.Select) is not query:

@@ -74,7 +74,9 @@ class Poison:
         try:
             _, rows = rows_of(self.target, folder, home, pg_url)
             if not self._place:
-                return rows, [json.loads(line) for line in (folder / self.letters).read_text().split("\n") if line]
+                path = folder / self.letters
+                kept = path.read_text().split("\n") if path.exists() else []
+                return rows, [json.loads(line) for line in kept if line]
             names, letters = rows_of(self.letters, folder, home, pg_url)
         except LookupError:
             return [], []
