@@ -14,14 +14,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from faults.points import killed_at, killed_at_each
+from faults.points import POINTS, killed_at, killed_at_each
 from harness.kill import Nursery, Outcome, resume_until_done
 from harness.oracle import settled_faults
 from harness.pipelines import KINDS, MODES, Pipeline
 from harness.postgres import PostgresServer
 from harness.rounds import Rounds, World
-
-from agent_etl.engine.faults import POINTS
 
 __all__ = ["Loop", "main"]
 

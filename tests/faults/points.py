@@ -7,7 +7,12 @@ from harness.oracle import settled_faults
 from harness.pipelines import Pipeline
 from harness.rounds import Rounds
 
-__all__ = ["killed_at", "killed_at_each"]
+from agent_etl.engine import faults
+
+__all__ = ["POINTS", "killed_at", "killed_at_each"]
+
+POINTS = faults.POINTS - {"backfill.chunk"}
+"""The fault points that every pipeline reaches; test_incremental.py plays the one between a backfill's chunks."""
 
 
 def killed_at(rounds: Rounds, pipeline: Pipeline, point: str, hit: int = 1) -> tuple[bool, list[str]]:

@@ -1,12 +1,10 @@
 """kill -9 at every fault point, over every kind of target and every mode: resumed, it is what one clean run makes."""
 
 import pytest
-from faults.points import killed_at
+from faults.points import POINTS, killed_at
 from harness.oracle import faults_in, second_run_faults
 from harness.pipelines import KINDS, MODES, Pipeline
 from harness.rounds import Rounds
-
-from agent_etl.engine.faults import POINTS
 
 pytestmark = [pytest.mark.kill, pytest.mark.postgres]
 

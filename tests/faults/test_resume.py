@@ -4,11 +4,11 @@ import signal
 from datetime import UTC, datetime
 
 import pytest
+from faults.points import POINTS
 from harness.kill import Job
 from harness.shop import COPY, TOTAL_ROWS, TOTALS, Shop
 
 from agent_etl.engine.errors import SourceError
-from agent_etl.engine.faults import POINTS
 
 pytestmark = pytest.mark.kill
 
