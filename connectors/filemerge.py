@@ -115,11 +115,9 @@ def compose(
         deleted = old.count(cursor) if old is not None else 0
         return Made(given, given, given, 0, deleted, _columns(slots), delimiter_of(kind))
     if old is None:
-        slots, notes, delimiter = (
-            _compared([slot(c, kind) for c in layout.columns(order)], kind),
-            (),
-            delimiter_of(kind),
-        )
+        notes: tuple[str, ...] = ()
+        delimiter = delimiter_of(kind)
+        slots = _compared([slot(column, kind) for column in layout.columns(order)], kind)
         pour = layout.placed(order, slots, folds=False)
         columns = ", ".join(f"{quote(place.name)} {place.type}" for place in slots)
         duck.run(cursor, f"CREATE TEMP TABLE old_rows ({columns})")
