@@ -109,23 +109,33 @@ class _Work:
     def check_versions(self, held: str) -> None:
         """Stored versions of one key follow each other: no two at a time, none that ends before it begins."""
         since, until = _c(self.since), _c(self.until)
+        unsorted = self.session.capabilities.unsorted
+        if unsorted and self.since.type.startswith("TIMESTAMP"):
+            strange = " OR ".join(unsorted.format(column) for column in (since, until))
+            self._refuse(
+                "Stored times are texts in a form that does not sort",
+                "history_times",
+                self._count(f"SELECT count(*) FROM {held} AS t WHERE {strange}"),
+                f"write {self.since.name} and {self.until.name} in the target as YYYY-MM-DD HH:MM:SS",
+            )
         after = f"lead({since}) OVER w AS {_PLACE}, row_number() OVER w AS {_RANK}, count(*) OVER (PARTITION BY "
         after += f"{self._of('', self.keys)}) AS {_NEWS}"
         rows = f"SELECT {since}, {until}, {after} FROM {held} AS t WINDOW w AS {self._by_time}"
         wrong = (
             f"{since} IS NULL OR {until} <= {since} OR {_PLACE} < {until} OR ({until} IS NULL AND {_RANK} < {_NEWS})"
         )
-        found = self._count(f"SELECT count(*) FROM ({rows}) AS e WHERE {wrong}")
-        if found:
-            raise CheckFailed(
-                "Stored versions of one key overlap, or end before they begin",
-                check="history_overlaps",
-                table=self.order.table,
-                key=list(self.order.key),
-                versions=found,
-                hint=f"correct {self.since.name} and {self.until.name} in the target: one version of a key at a time, "
-                f"{self.until.name} NULL for the open one",
-            )
+        self._refuse(
+            "Stored versions of one key overlap, or end before they begin",
+            "history_overlaps",
+            self._count(f"SELECT count(*) FROM ({rows}) AS e WHERE {wrong}"),
+            f"correct {self.since.name} and {self.until.name} in the target: one version of a key at a time, "
+            f"{self.until.name} NULL for the open one",
+        )
+
+    def _refuse(self, message: str, check: str, versions: int, hint: str) -> None:
+        if versions:
+            key = list(self.order.key)
+            raise CheckFailed(message, check=check, table=self.order.table, key=key, versions=versions, hint=hint)
 
     def events(self, held: str, now: str) -> str:
         """What is known of the touched keys: from which time on which values, or that the key was gone."""

@@ -29,6 +29,7 @@ CAPABILITIES = Capabilities(
     max_columns=2000,
     folds_case=True,
     ordered=True,
+    unsorted="{0} NOT GLOB '????-??-?? ??:??:??*' OR {0} GLOB '*Z'",
 )
 
 _CHUNK = 250_000
@@ -112,6 +113,9 @@ class SqliteSession:
                 f"CREATE INDEX temp.{quote(table + '_key')} ON {quote(table)} ({', '.join(map(quote, key))})"
             )
         return f"temp.{quote(table)}", given
+
+    def held(self, name: TableName, staged: str, keys: Sequence[Slot]) -> str:
+        return name.sql
 
     def commit(self) -> None:
         try:

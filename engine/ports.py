@@ -62,6 +62,7 @@ class Capabilities:
     update_joins: bool = False
     creates: str = ""
     table_options: str = ""
+    unsorted: str = ""
     narrow_names: bool = False
 
 

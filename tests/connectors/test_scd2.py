@@ -14,7 +14,7 @@ from agent_etl.connectors.conformance_subject import Subject, query
 from agent_etl.connectors.duckdb import DuckdbConnection
 from agent_etl.connectors.files import FilesConnection
 from agent_etl.connectors.sqlite import SqliteConnection
-from agent_etl.engine.errors import TargetError
+from agent_etl.engine.errors import CheckFailed, TargetError
 from agent_etl.engine.ports import Relation
 
 DAY = datetime(2024, 1, 1)
@@ -120,6 +120,22 @@ def test_a_table_of_others_takes_versions(tmp_path):
         ("a", "kept", "2024-01-03 00:00:00"),
         ("b", "new", None),
     ]
+
+
+@pytest.mark.parametrize("since", ["2024-01-01T00:00:00", "2024-01-01", "2024-01-01 00:00:00Z"])
+def test_times_that_do_not_sort_are_refused(tmp_path, since):
+    """SQLite keeps times as texts: a history whose texts do not sort among ours is refused."""
+    with closing(sqlite3.connect(tmp_path / "w.db")) as connection:
+        connection.execute("CREATE TABLE history (id INTEGER, word TEXT, valid_from TIMESTAMP, valid_to TIMESTAMP)")
+        connection.execute("INSERT INTO history VALUES (1, 'a', ?, NULL)", (since,))
+        connection.commit()
+    subject = Subject(SqliteConnection("w", tmp_path / "w.db"))
+    columns = ("id INTEGER", "word VARCHAR", "changed TIMESTAMP")
+    rows = query("SELECT 1 AS id, 'b' AS word, TIMESTAMP '2024-01-01 12:00:00' AS changed", *columns)
+    with pytest.raises(CheckFailed) as caught:
+        subject.load("history", "scd2", "one", rows, key=("id",), effective="changed")
+    assert caught.value.fields["check"] == "history_times"
+    assert subject.rows("history", "word") == [("a",)]
 
 
 def test_an_edited_file_stays_a_history(tmp_path):

@@ -23,6 +23,9 @@ def load(mode):
         ("replace", LoadResult(MARKER, 5, 5, deleted=10), 10, 5),
         ("merge", LoadResult(MARKER, 5, 2, updated=3), 10, 12),
         ("merge", LoadResult(MARKER, 5, 2, updated=1), 10, 12),
+        ("merge", LoadResult(MARKER, 5, 2, updated=1, deleted=4), 10, 8),
+        ("scd2", LoadResult(MARKER, 5, 3, updated=7, deleted=1), 10, 12),
+        ("scd2", LoadResult(MARKER, 5, 0), 10, 10),
         ("append", LoadResult(MARKER, 5, 0, already=True), None, None),
     ],
 )
@@ -41,6 +44,9 @@ def test_counts_that_agree(mode, result, before, after):
         ("replace", 5, LoadResult(MARKER, 5, 5, deleted=10), 10, 6),
         ("merge", 5, LoadResult(MARKER, 5, 4, updated=3), 10, 14),
         ("merge", 5, LoadResult(MARKER, 5, 2, updated=3), 10, 11),
+        ("merge", 5, LoadResult(MARKER, 5, 2, deleted=4), 10, 7),
+        ("scd2", 5, LoadResult(MARKER, 5, 6), 10, 16),
+        ("scd2", 5, LoadResult(MARKER, 5, 3, deleted=1), 10, 11),
         ("append", 6, LoadResult(MARKER, 5, 0, already=True), None, None),
     ],
 )
