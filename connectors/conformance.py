@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from agent_etl.connectors import conformance_modes
 from agent_etl.connectors import conformance_values as values
-from agent_etl.connectors.conformance_subject import Nonconforming, Subject, expect, pairs, query, raises
+from agent_etl.connectors.conformance_subject import Nonconforming, Subject, expect, pairs, query, raises, reading
 from agent_etl.engine import duck
 from agent_etl.engine.duck import quote
 from agent_etl.engine.errors import (
@@ -79,14 +79,11 @@ def _compare(subject: Subject, kind: str, kept: list[tuple[int, str]]) -> None:
     source = subject.connection.source()
     dataset = "kept" + subject.suffix
     relation = source.scan(dataset, options=source.describe(dataset).options)
-    connection = duck.connect()
-    try:
-        wanted = connection.execute(f"SELECT id, CAST(v AS VARCHAR) FROM ({text}) ORDER BY id").fetchall()
-        with duck.attached(connection, relation) as select:
+    with reading() as cursor:
+        wanted = cursor.execute(f"SELECT id, CAST(v AS VARCHAR) FROM ({text}) ORDER BY id").fetchall()
+        with duck.attached(cursor, relation) as select:
             back = values.back(kind, next(c.type for c in relation.columns if c.name == "v"))
-            found = connection.execute(f"SELECT id, CAST({back} AS VARCHAR) FROM ({select}) ORDER BY id").fetchall()
-    finally:
-        connection.close()
+            found = cursor.execute(f"SELECT id, CAST({back} AS VARCHAR) FROM ({select}) ORDER BY id").fetchall()
     expect(found, wanted, f"values of {kind}")
 
 
@@ -106,15 +103,12 @@ def _batches(subject: Subject) -> None:
     source = subject.connection.source()
     dataset = "many" + subject.suffix
     described = source.describe(dataset)
-    connection = duck.connect()
     facts = "count(*), sum(price), min(made), max(made), count(name), bit_xor(hash(id, price, made, name, part, ok))"
     hashed = f"SELECT {facts} FROM (SELECT {cast} FROM"
-    try:
-        wanted = connection.execute(f"{hashed} {rows.sql})").fetchall()
-        with duck.attached(connection, source.scan(dataset, options=described.options)) as select:
-            found = connection.execute(f"{hashed} ({select}))").fetchall()
-    finally:
-        connection.close()
+    with reading() as cursor:
+        wanted = cursor.execute(f"{hashed} {rows.sql})").fetchall()
+        with duck.attached(cursor, source.scan(dataset, options=described.options)) as select:
+            found = cursor.execute(f"{hashed} ({select}))").fetchall()
     expect(found, wanted, "count, sums and hash")
 
 

@@ -1,15 +1,17 @@
 """A connector under test: loads and reads through its ports, and says what it found."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import cache
 
 from agent_etl.engine import duck
-from agent_etl.engine.duck import quote
+from agent_etl.engine.duck import Cursor, quote
 from agent_etl.engine.errors import AgentEtlError
 from agent_etl.engine.ports import Connection, LoadOrder, LoadResult, Mode, Relation
 from agent_etl.engine.schema import Column
 
-__all__ = ["Nonconforming", "Subject", "expect", "pairs", "query", "raises"]
+__all__ = ["Nonconforming", "Subject", "expect", "pairs", "query", "raises", "reading"]
 
 Rows = list[tuple[str | None, ...]]
 
@@ -52,13 +54,21 @@ class Subject:
         described = source.describe(table + self.suffix)
         relation = source.scan(table + self.suffix, columns=columns or None, options=described.options)
         texts = ", ".join(f"CAST({quote(column.name)} AS VARCHAR)" for column in relation.columns)
-        connection = duck.connect()
-        try:
-            with duck.attached(connection, relation) as select:
-                found = connection.execute(f"SELECT {texts} FROM ({select})").fetchall()
-        finally:
-            connection.close()
+        with reading() as cursor, duck.attached(cursor, relation) as select:
+            found = cursor.execute(f"SELECT {texts} FROM ({select})").fetchall()
         return sorted(found, key=lambda row: tuple((value is not None, value or "") for value in row))
+
+
+@cache
+def _duck() -> Cursor:
+    return duck.connect()
+
+
+@contextmanager
+def reading() -> Iterator[Cursor]:
+    """A cursor of one DuckDB for all cases: it is not under test, and a new one takes longer than most cases."""
+    with closing(_duck().cursor()) as cursor:
+        yield cursor
 
 
 def expect(found: object, wanted: object, what: str) -> None:
