@@ -161,11 +161,18 @@ def _connections(connection: Named = None, home: Home = None, json: Json = False
 
 @app.command("doctor")
 @guarded
-def _doctor(connection: Named = None, home: Home = None, json: Json = False, verbose: Verbose = False) -> Exit:
-    """Check versions, home, disk, run store, every connection."""
+def _doctor(
+    connection: Named = None,
+    rebuild: Annotated[bool, typer.Option("--rebuild", help="Learn from the targets what was loaded.")] = False,
+    accept_loss: Annotated[bool, typer.Option("--accept-loss", help="Go on without what targets have lost.")] = False,
+    home: Home = None,
+    json: Json = False,
+    verbose: Verbose = False,
+) -> Exit:
+    """Check versions, home, disk, run store, every connection, and what was loaded."""
     from agent_etl.commands.doctor import doctor
 
-    return doctor(connection or (), home, json=json)
+    return doctor(connection or (), home, json=json, rebuild=rebuild, accept_loss=accept_loss)
 
 
 quarantine = typer.Typer(help="Rows that were set aside: list, show, replay them.", no_args_is_help=True)

@@ -135,10 +135,12 @@ def opened(home: Path, url: str | None) -> Engine:
 
 
 def _prepare(connection: Connection, where: str) -> None:
-    if not inspect(connection).has_table(meta.name):
-        _metadata.create_all(connection)
-    version = connection.execute(select(meta.c.version)).scalar()
+    version = None
+    if inspect(connection).has_table(meta.name):
+        version = connection.execute(select(meta.c.version)).scalar()
     if version is None:
+        # The version is written last: tables that a killed process has half made are completed.
+        _metadata.create_all(connection)
         connection.execute(insert(meta).values(version=VERSION))
     elif version > VERSION:
         raise SettingsError(
@@ -174,5 +176,7 @@ def _translate(error: exc.DBAPIError, engine: Engine) -> AgentEtlError:
     if "disk is full" in text or "no space" in text:
         return DiskFull("No space left for the run store", path=store, hint="free space and resume the run")
     if "not a database" in text or "malformed" in text or "unable to open" in text or "readonly" in text:
-        return SettingsError("The run store cannot be used", store=store, problem=text, hint="use another home")
+        return SettingsError(
+            "The run store cannot be used", store=store, problem=text, hint="agent-etl doctor --rebuild"
+        )
     return ConnectionLost("The run store did not answer", connection=store, error=type(error.orig).__name__)

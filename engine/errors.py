@@ -197,17 +197,13 @@ class StaleRun(Terminal):
 class DataLoss(Terminal):
     """A target lacks what was committed there. Fields: target, table, loads, runs, rows."""
 
-
-class DeadRun(Terminal):
-    """A run that ended by a crash each time it was resumed. Fields: run, recoveries."""
-
-
-class DataLoss(Terminal):
-    """A target lacks what was committed there. Fields: target, table, loads, runs, rows."""
+    advice = "agent-etl doctor shows what was lost"
 
 
 class DeadRun(Terminal):
     """A run that ended by a crash each time it was resumed. Fields: run, recoveries."""
+
+    advice = "mend what ends it, then resume it with --force"
 
 
 class ConnectionLost(Transient):

@@ -12,7 +12,7 @@ from agent_etl.engine.ports import Connection, Marker
 from agent_etl.engine.records import LoadRecord
 from agent_etl.engine.store import RunStore
 
-__all__ = ["Difference", "compare", "guard", "heal", "lossy", "lost"]
+__all__ = ["Difference", "compare", "guard", "heal", "lossy", "lost", "rebuild"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +71,16 @@ def heal(found: Difference, store: RunStore, *, foreign: bool = False) -> tuple[
             )
         )
     return own
+
+
+def rebuild(connection: Connection, store: RunStore) -> int:
+    """Put every marker of a target into the mirror, whoever loaded it; how many were missing.
+
+    Raises: what the target raises. Side effects: the mirror.
+    """
+    markers = connection.target().markers()
+    tables = sorted({marker.table for marker in markers})
+    return sum(len(heal(compare(connection, table, store), store, foreign=True)) for table in tables)
 
 
 def guard(connection: Connection, table: str, load_id: str, mode: str, store: RunStore) -> None:

@@ -234,6 +234,11 @@ class Stage:
                 gone += 1
         return gone
 
+    def orphans(self) -> tuple[Path, ...]:
+        """The hidden folders of writers that died."""
+        found = self.root.glob(f"{_WRITING}*") if self.root.is_dir() else ()
+        return tuple(sorted(folder for folder in found if _abandoned(folder)))
+
     def publish(self, folder: Path, manifest: Manifest) -> Manifest:
         """Rename a finished folder to its fingerprint, unless a whole package stands there. For PackageWriter alone."""
         final = self.root / manifest.fingerprint

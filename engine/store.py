@@ -20,7 +20,7 @@ from agent_etl.engine.records import AuditRecord, LoadRecord, RunRecord, TaskRec
 from agent_etl.engine.settings import is_home_here
 from agent_etl.engine.tasks import StepFailure, TaskResult
 
-__all__ = ["RunStore", "new_run_id"]
+__all__ = ["RunStore", "new_run_id", "set_aside"]
 
 _ALPHABET = "abcdefghjkmnpqrstvwxyz23456789"
 
@@ -29,6 +29,19 @@ def new_run_id() -> str:
     """A new run's id, such as `20261123-184501-k3f9`: it sorts by the time it was made."""
     tail = "".join(secrets.choice(_ALPHABET) for _ in range(4))
     return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{tail}"
+
+
+def set_aside(home: Path) -> Path:
+    """Rename a state.db that cannot be used, with what belongs to it, so that a new one can be made; its new place.
+
+    Side effects: renames files of the home.
+    """
+    new = home / f"state.db.damaged-{new_run_id()}"
+    for suffix in ("", "-wal", "-shm"):
+        old = home / f"state.db{suffix}"
+        if old.exists():
+            old.rename(home / f"{new.name}{suffix}")
+    return new
 
 
 class RunStore:

@@ -1,44 +1,35 @@
-"""`agent-etl doctor`: is everything there that a run needs?"""
+"""`agent-etl doctor`: is everything there that a run needs, and is what was loaded still there?"""
 
-import os
-import platform
-import shutil
-import stat
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 
 from agent_etl.arguments import pairs
+from agent_etl.commands.accounts import compared, interrupted, rebuilt, staged, written
+from agent_etl.commands.finding import Finding, tried
+from agent_etl.commands.machine import clock, disk, home_folder, private_files, versions
 from agent_etl.commands.sources import not_there_yet
 from agent_etl.connectors.registry import Registry, open_connections
 from agent_etl.display import consoles, table_view
 from agent_etl.engine.errors import AgentEtlError
 from agent_etl.engine.settings import Settings, load_settings
+from agent_etl.engine.store import RunStore
 from agent_etl.exits import Exit
 from agent_etl.records import print_json
 
-__all__ = ["Finding", "doctor", "examine"]
-
-PACKAGES = ("agent-etl", "duckdb", "langgraph", "pyarrow", "sqlalchemy", "sqlglot")
-ENOUGH_DISK = 1 << 30
+__all__ = ["doctor", "examine"]
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What one look found; `hint` is what to do when it is not `ok`."""
+def doctor(
+    connections: Iterable[str], home: Path | None, *, json: bool, rebuild: bool = False, accept_loss: bool = False
+) -> Exit:
+    """Show what was found. Side effects: opens every connection for reading; heals the store's mirror of the loads.
 
-    what: str
-    ok: bool
-    found: str
-    hint: str = ""
-
-
-def doctor(connections: Iterable[str], home: Path | None, *, json: bool) -> Exit:
-    """Show what was found. Side effects: opens every connection for reading."""
+    `rebuild` makes that mirror anew from the targets, `accept_loss` forgets what targets have lost.
+    """
     settings = load_settings(home=home, connections=pairs("--connection", connections))
-    found = list(examine(settings))
+    found = list(examine(settings, rebuild=rebuild, accept_loss=accept_loss))
     healthy = all(finding.ok for finding in found)
     if json:
         print_json({"healthy": healthy, "findings": [asdict(finding) for finding in found]})
@@ -48,20 +39,42 @@ def doctor(connections: Iterable[str], home: Path | None, *, json: bool) -> Exit
     return Exit.SUCCEEDED if healthy else Exit.FAILED
 
 
-def examine(settings: Settings) -> Iterator[Finding]:
-    """Look at versions, the home folder, the disk, the run store and every connection."""
-    yield Finding("python", True, platform.python_version())
-    for package in PACKAGES:
-        yield Finding(package, True, version(package))
-    yield _home(settings.home)
-    yield _disk(settings.home)
-    yield _tried("run store", lambda: _store(settings))
+def examine(settings: Settings, *, rebuild: bool = False, accept_loss: bool = False) -> Iterator[Finding]:
+    """Look at versions, the home, the disk, the run store, every connection, and at what was loaded through them."""
+    yield from versions()
+    folder = home_folder(settings.home)
+    yield folder
+    yield disk("disk", settings.home)
     registry = open_connections(settings)
     try:
+        if rebuild:
+            yield from rebuilt(settings, registry)
+        yield from _stored(settings, registry, accept_loss=accept_loss)
         for name in registry.names():
-            yield _tried(f"connection {name}", partial(_tables, registry, name))
+            yield tried(f"connection {name}", partial(_tables, registry, name))
+            yield from _target_disk(registry, name)
     finally:
         registry.close()
+
+
+def _stored(settings: Settings, registry: Registry, *, accept_loss: bool) -> Iterator[Finding]:
+    if settings.store_url is None and not (settings.home / "state.db").exists():
+        left = (settings.home / "checkpoints.db").exists()
+        said = "state.db is missing" if left else "made by the first run"
+        yield Finding("run store", not left, said, "agent-etl doctor --rebuild" if left else "")
+        yield clock(())
+        return
+    try:
+        with RunStore(settings.home, url=settings.store_url) as store:
+            yield interrupted(store)
+            yield clock([written(store)])
+            yield from compared(store, registry, accept=accept_loss)
+    except AgentEtlError as error:
+        yield Finding("run store", False, error.message, error.hint or "agent-etl doctor --rebuild")
+        return
+    yield Finding("run store", True, settings.home.name if settings.store_url is None else "elsewhere")
+    yield private_files(settings.home)
+    yield staged(settings.home)
 
 
 def _tables(registry: Registry, name: str) -> str:
@@ -69,43 +82,13 @@ def _tables(registry: Registry, name: str) -> str:
     return f"{len(connection.source().tables())} tables" + not_there_yet(connection)
 
 
-def _home(home: Path) -> Finding:
-    there = _nearest(home)
-    elsewhere = "name another home: --home FOLDER, or AGENT_ETL_HOME"
-    if not there.is_dir():
-        return Finding("home", False, f"{there} is not a folder", elsewhere)
-    if not os.access(there, os.W_OK | os.X_OK):
-        return Finding("home", False, f"{there} cannot be written", elsewhere)
-    if there != home:
-        return Finding("home", True, f"{home} (made by the first run)")
-    mode = stat.S_IMODE(home.stat().st_mode)
-    private = mode & 0o077 == 0
-    return Finding("home", private, f"{home} mode {mode:04o}", "" if private else f"chmod 700 {home}")
-
-
-def _nearest(home: Path) -> Path:
-    """The home, or the nearest of its folders that this user can see."""
-    return next(path for path in (home, *home.parents) if os.path.lexists(path))
-
-
-def _disk(home: Path) -> Finding:
-    standing = next(path for path in (home, *home.parents) if os.path.isdir(path))  # noqa: PTH112  # asks no right
-    free = shutil.disk_usage(standing).free
-    enough = free >= ENOUGH_DISK
-    return Finding("disk", enough, f"{free / (1 << 30):.1f} GiB free", "" if enough else "free at least 1 GiB")
-
-
-def _store(settings: Settings) -> str:
-    from agent_etl import list_runs
-
-    return f"{len(list_runs(home=settings.home))} runs"
-
-
-def _tried(what: str, look: Callable[[], str]) -> Finding:
+def _target_disk(registry: Registry, name: str) -> Iterator[Finding]:
+    """Disk space where a connection's files lie, when that is another place than the home's."""
     try:
-        return Finding(what, True, look())
-    except AgentEtlError as error:
-        reason = error.fields.get("reason") or error.fields.get("variable")
-        return Finding(what, False, f"{error.message}: {reason}" if reason else error.message, error.hint)
-    except OSError as error:
-        return Finding(what, False, f"{error.filename}: {error.strerror}", "see that you may use it: ls -ld PATH")
+        scheme, _, path = registry[name].url.partition("://")
+    except AgentEtlError:
+        return
+    if scheme in ("duckdb", "sqlite", "file"):
+        found = disk(f"disk of {name}", Path("/" + path.lstrip("/")))
+        if not found.ok:
+            yield found
