@@ -52,7 +52,7 @@ def merge(session: Session, name: TableName, order: LoadOrder, pour: Pour, rows:
     values = ", ".join(f"s.{quote(slot.name)}" for slot in pour.slots)
     inserted = session.execute(
         f"INSERT INTO {name.sql} ({pour.names}) SELECT {values} FROM {kept} AS s "
-        f"LEFT JOIN {name.sql} AS t ON {same(keys)} WHERE t.{quote(keys[0].name)} IS NULL"
+        f"LEFT JOIN {session.held(name, staged, keys)} AS t ON {same(keys)} WHERE t.{quote(keys[0].name)} IS NULL"
     )
     return Effect(count, inserted, updated, deleted)
 

@@ -31,7 +31,13 @@ _SETTINGS = (
     "net_write_timeout = 3600, net_read_timeout = 600, innodb_lock_wait_timeout = {wait}, lock_wait_timeout = {wait}"
 )
 # How MariaDB and MySQL name the same thing; the one that the server does not know is left out.
-_OPTIONAL = ("max_statement_time = 0", "max_execution_time = 0", "information_schema_stats_expiry = 0")
+_OPTIONAL = (
+    "max_statement_time = 0",
+    "max_execution_time = 0",
+    "information_schema_stats_expiry = 0",
+    "join_cache_level = 8",
+    "join_buffer_size = 67108864, join_buffer_space_limit = 134217728",
+)
 _TLS = {
     "DISABLED": {"ssl_disabled": True},
     "PREFERRED": {},

@@ -119,16 +119,28 @@ class MysqlSession:
         return Bulk(self._channel, name.sql, pour, self._memory_limit).append(rows)
 
     def stage(self, pour: Pour, rows: Relation, key: Sequence[str]) -> tuple[str, int]:
+        table = self._temporary(pour.slots, [slot for slot in pour.slots if slot.name in key])
+        return table.sql, self.pour(table, pour, rows)
+
+    def held(self, name: TableName, staged: str, keys: Sequence[Slot]) -> str:
+        # From the table to the staged rows the join has an index; the other way there may be none.
+        there, names = self._temporary(keys, keys).sql, ", ".join(f"t.{quote(slot.name)}" for slot in keys)
+        joined = " AND ".join(f"t.{quote(slot.name)} = s.{quote(slot.name)}" for slot in keys)
+        self.execute(f"INSERT INTO {there} SELECT {names} FROM {name.sql} AS t JOIN {staged} AS s ON {joined}")
+        return there
+
+    def _temporary(self, slots: Sequence[Slot], keys: Sequence[Slot]) -> TableName:
+        """A new temporary table of these columns, where a row is found by its key: a long text by its beginning."""
         table = TableName(None, staging())
-        columns = [f"{quote(slot.name)} {slot.native} NULL" for slot in pour.slots]
-        parts = [f"{quote(s.name)}{'(64)' if _LONG.search(s.native) else ''}" for s in pour.slots if s.name in key]
-        index = [f"INDEX ({', '.join(parts)})"] if parts else []
+        columns = [f"{quote(slot.name)} {slot.native} NULL" for slot in slots]
+        parts = [f"{quote(slot.name)}{'(64)' if _LONG.search(slot.native) else ''}" for slot in keys]
+        start, end = f"CREATE TEMPORARY TABLE {table.sql} (", f"){CAPABILITIES.table_options}"
         try:
-            self.execute(_temporary(table, columns + index))
+            self.execute(start + ", ".join([*columns, *([f"INDEX ({', '.join(parts)})"] if parts else [])]) + end)
         except TargetError:
             # Some keys are too long for an index; without it the load is slower and nothing else.
-            self.execute(_temporary(table, columns))
-        return table.sql, self.pour(table, pour, rows)
+            self.execute(start + ", ".join(columns) + end)
+        return table
 
     def commit(self) -> None:
         # Whatever the reply is: nothing of this load is undone any more.
@@ -146,7 +158,3 @@ class MysqlSession:
             self._channel.rollback()
             if made is not None:
                 self._channel.execute(f"DROP TABLE {made.sql}")
-
-
-def _temporary(table: TableName, definitions: Sequence[str]) -> str:
-    return f"CREATE TEMPORARY TABLE {table.sql} ({', '.join(definitions)}){CAPABILITIES.table_options}"

@@ -134,6 +134,9 @@ class PostgresSession:
                         hint="round the column in the plan, or widen the target's column",
                     )
 
+    def held(self, name: TableName, staged: str, keys: Sequence[Slot]) -> str:
+        return name.sql
+
     def commit(self) -> None:
         try:
             self._channel.commit()

@@ -87,6 +87,13 @@ class Session(Protocol):
         """
         ...
 
+    def held(self, name: TableName, staged: str, keys: Sequence[Slot]) -> str:
+        """What has, as SQL, those of the table's keys that `staged` has too: the table itself, or a temporary table.
+
+        The latter where the system would look through the whole table for each staged row.
+        """
+        ...
+
     def commit(self) -> None:
         """Make it durable. Raises: OutcomeUnknown when the reply was lost."""
         ...
