@@ -10,6 +10,7 @@ from typing import Any
 import duckdb
 import psycopg
 import pytest
+from harness.mariadb import executed
 from harness.targets import rows_of
 
 from agent_etl import Run, run_pipeline
@@ -352,3 +353,21 @@ def test_a_wrong_range_is_named_with_its_field(spec: str, words: list[str]) -> N
     assert run.status != "succeeded"
     told = " ".join(str(finding) for finding in run.findings if finding.severity == "error")
     assert all(word in told for word in ("read", *words)), told
+
+
+@pytest.mark.mysql
+def test_mariadb_keeps_cursors_and_tells_rows_apart_by_their_bytes(mysql_url: str) -> None:
+    """A text cursor with quotes and backslashes comes back as it was; `A` and `a` are two rows there too."""
+    world = World("postgres", mysql_url)
+    world.shop("CREATE TABLE events (changed TEXT, text TEXT)")
+    put = "INSERT INTO events VALUES (?, ?)"
+    world.shop(put, [("a'\\\"é", "A"), ("Z", "b ")])
+    done(world.run(dataset="events"))
+    world.shop(put, [("a'\\\"é", "a"), ("a'\\\"é", "A "), ("b", "c")])
+    done(world.run(dataset="events"))
+    again = done(world.run(dataset="events"))
+    assert again.loads[0].already and not again.loads[0].marker
+    rows = executed(mysql_url, "SELECT changed, text FROM `out`")
+    text = "a'\\\"é"
+    assert sorted(rows) == sorted([(text, "A"), ("Z", "b "), (text, "a"), (text, "A "), ("b", "c")])
+    assert executed(mysql_url, "SELECT count(*) FROM _etl_loads") == [(2,)]
