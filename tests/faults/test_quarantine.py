@@ -39,8 +39,12 @@ def replay(poison: Poison, folder: Path, fault: str = "") -> int:
     return done.returncode
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("point", [point for point in LOADING if point != "load.mirrored"])
+KILLED = [point for point in LOADING if point != "load.mirrored"]
+# A file publishes its letters by a rename of their own; the databases take turns.
+PLAYED = [(point, kind) for i, point in enumerate(KILLED) for kind in ("parquet", KINDS[i % 3])]
+
+
+@pytest.mark.parametrize(("point", "kind"), PLAYED)
 def test_a_killed_load_sets_its_rows_aside_once(
     nursery: Nursery, tmp_path: Path, pg_url: str, kind: str, point: str
 ) -> None:
