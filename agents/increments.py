@@ -98,8 +98,20 @@ def _load(plan: Plan, load: Load, dag: Dag, workbench: Workbench) -> Iterator[Fi
     for hazard in hazards(dag, load):
         message = f"{load.name} may differ from a load of all rows: {hazard.message}"
         yield Finding("error", "partial_rows", hazard.step, message, hazard.hint, "sql")
+    if _sets_aside(plan, dag.upstream(load.name)):
+        message = "rows that are set aside are set aside again by every run that reads them again"
+        yield Finding("note", "repeated_letters", load.name, message, "keep the lag short", "from")
     if load.mode == "append":
         yield from _append(plan, load, extracts, dag, workbench)
+
+
+def _sets_aside(plan: Plan, upstream: frozenset[str]) -> bool:
+    checks = any(check.severity == "quarantine" and check.on in upstream for check in plan.checks)
+    return checks or any(
+        step.incremental is not None and step.options.get("on_error", "fail") != "fail"
+        for step in plan.extracts
+        if step.name in upstream
+    )
 
 
 def _append(plan: Plan, load: Load, extracts: tuple[Extract, ...], dag: Dag, workbench: Workbench) -> Iterator[Finding]:
