@@ -14,6 +14,7 @@ from agent_etl.connectors.mysql_session import CAPABILITIES, LOCK_SECONDS, Mysql
 from agent_etl.connectors.mysql_types import Fetched, fetched
 from agent_etl.connectors.names import TableName
 from agent_etl.connectors.target import SqlTarget
+from agent_etl.engine.deadletters import LETTERS
 from agent_etl.engine.duck import quote
 from agent_etl.engine.errors import AgentEtlError, ReadError
 from agent_etl.engine.interruption import interruptible
@@ -87,7 +88,8 @@ class MysqlSource:
     def tables(self) -> tuple[str, ...]:
         """The tables and views of the URL's database, sorted."""
         with self._connection.open() as channel:
-            return tuple(name.table for name in catalog.tables(channel, catalog.database(channel)))
+            found = catalog.tables(channel, catalog.database(channel))
+            return tuple(name.table for name in found if name.table != LETTERS)
 
     def version(self, dataset: str, options: Mapping[str, Any] | None = None) -> str | None:
         """None: a database cannot tell cheaply whether a table changed."""
