@@ -1,12 +1,15 @@
 """The columns of a result: measures, chosen columns, derived columns, with their units, rounding and names."""
 
+from collections.abc import Mapping
+
 from agent_etl.agents.rules.expressions import Expr, Ref
 from agent_etl.agents.rules.formulas import take_definition
+from agent_etl.agents.rules.ground import close
 from agent_etl.agents.rules.groups import add_grain, read_group
 from agent_etl.agents.rules.intent import Output
 from agent_etl.agents.rules.lexicon import ALL_VERBS, ARTICLES, COMPUTE_VERBS, GRAIN_ADJECTIVES
 from agent_etl.agents.rules.measures import take_measures
-from agent_etl.agents.rules.names import slug
+from agent_etl.agents.rules.names import slug, stems
 from agent_etl.agents.rules.naming import fitting, take_names
 from agent_etl.agents.rules.periods import date_column
 from agent_etl.agents.rules.reading import Reading
@@ -136,9 +139,24 @@ def _measured(r: Reading, found: list[tuple[Expr, tuple[str, ...]]], start: int)
         raise r.unknown(start, "one name for several measures; name each")
     for at, (value, words) in enumerate(values):
         label = (*words, *said)
-        name = fitting(r, names[at], value, end) if names else slug(label)
+        name = fitting(r, names[at], value, end) if names else slug(_spelled(r, value, label))
         if not any(one.name == name and one.expression == value for one in r.intent.outputs):
             r.intent.outputs.append(Output(name, value, r.phrase, label, named=bool(names)))
+
+
+def _spelled(r: Reading, value: Expr, words: tuple[str, ...]) -> tuple[str, ...]:
+    """The words as the columns that they mean are written: a slip of the keyboard becomes no column's name."""
+    arguments = (r.intent.measures[index].argument for index in value.measures())
+    refs = [*value.refs(), *(ref for argument in arguments if argument for ref in argument.refs())]
+    parts = {stems(part): part for ref in refs for part in ref.column.split("_") if len(stems(part)) == 1}
+    return tuple(_written(word, parts) for word in words)
+
+
+def _written(word: str, parts: Mapping[tuple[str, ...], str]) -> str:
+    wanted = stems(word)
+    if len(wanted) != 1 or wanted in parts:
+        return word
+    return next((part for stem, part in parts.items() if close(wanted[0], stem[0])), word)
 
 
 def _unit_words(r: Reading, start: int) -> tuple[str, ...]:

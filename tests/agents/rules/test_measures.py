@@ -47,12 +47,14 @@ NAMES = [
      "SELECT currency, round(avg(amount), 1) FROM {orders} GROUP BY 1"),
     ("From orders.csv count orders per status, average amount; sort by avg_amount; columns status, orders, avg_amount",
      "status orders avg_amount", "SELECT status, count(*), avg(amount) FROM {orders} GROUP BY 1"),
+    ("From orders.csv total amont per curency", "currency total_amount", SUM),
+    ("From orders.csv total amont per currency as amont", "currency amont", SUM),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("goal", "names", "sql"), NAMES)
 def test_names_of_totals(shop: World, goal: str, names: str, sql: str) -> None:
-    """A total has the name that the goal gives it, wherever it gives it, and a key the name of its column."""
+    """A total has the name that the goal gives it, a key that of its column; a slip of the keyboard names nothing."""
     check(shop, goal, names, sql)
 
 
