@@ -269,7 +269,7 @@ def test_the_doors_open_lightly() -> None:
 import contextlib, io, sys
 {start}
 with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
-    c.main() if 'c' in globals() else None
+    c.app() if 'c' in globals() else None
 print(sorted({heavy} & {{name.split('.')[0] for name in sys.modules}}))
 """
         done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)

@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 
 import pytest
 import typer
@@ -122,3 +124,27 @@ def test_a_path_that_the_system_refuses_is_named(capsys: pytest.CaptureFixture[s
     for word in ("/data/orders.csv", "Permission denied", "→"):
         assert word in shown
     assert "no name here" not in shown
+
+
+@pytest.mark.parametrize(
+    ("before", "last"),
+    [
+        ("atexit.register(print, 'the handler')", "the handler"),
+        ("threading.Thread(target=lambda: (time.sleep(0.3), print('the thread'))).start()", "the thread"),
+    ],
+)
+def test_a_command_ends_when_all_that_is_its_own_is_done(before: str, last: str) -> None:
+    """What a command printed is written, exit handlers run, and a thread that is at work is waited for."""
+    script = f"import atexit, sys, threading, time\n{before}\nsys.argv = ['agent-etl', '--version']\n"
+    command = [sys.executable, "-c", f"{script}from agent_etl.cli import main; main()"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    version, said = done.stdout.splitlines()
+    assert version[0].isdigit()
+    assert said == last
+
+
+def test_an_error_keeps_its_code_when_a_command_ends() -> None:
+    """The process ends with the code of its command."""
+    command = [sys.executable, "-m", "agent_etl", "run", ""]
+    assert subprocess.run(command, capture_output=True, timeout=60).returncode == Exit.USAGE
