@@ -1,6 +1,7 @@
 """A connection to MySQL or MariaDB: the session's settings, small queries, streams and bulk loads; all errors typed."""
 
 import socket
+import ssl
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -41,7 +42,7 @@ _OPTIONAL = (
 _TLS = {
     "DISABLED": {"ssl_disabled": True},
     "PREFERRED": {},
-    "REQUIRED": {"ssl_verify_cert": False, "ssl_verify_identity": False},
+    "REQUIRED": {},
     "VERIFY_CA": {"ssl_verify_cert": True, "ssl_verify_identity": False},
     "VERIFY_IDENTITY": {"ssl_verify_cert": True, "ssl_verify_identity": True},
 }
@@ -65,6 +66,7 @@ def address(url: str, name: str) -> dict[str, Any]:
     if unknown or mode not in _TLS:
         hint = f"ssl-mode is one of {', '.join(_TLS)}"
         raise SettingsError("The URL has a parameter that is not known", connection=name, valid=valid, hint=hint)
+    tls = {"ssl": _unverified()} if mode == "REQUIRED" else _TLS[mode]
     database = unquote(parts.path.removeprefix("/"))
     if not database:
         hint = "write mysql://user:password@host:3306/database"
@@ -76,9 +78,17 @@ def address(url: str, name: str) -> dict[str, Any]:
         "password": unquote(parts.password or ""),
         "database": database,
         "connect_timeout": seconds,
-        **_TLS[mode],
+        **tls,
         **{argument: given[key] for key, argument in _FILES.items() if key in given},
     }
+
+
+def _unverified() -> ssl.SSLContext:
+    """Encryption with whoever answers: what `REQUIRED` means in every MySQL client."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
 
 
 def connect(arguments: dict[str, Any], name: str, *, writing: bool, wait: int) -> "Channel":

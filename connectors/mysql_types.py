@@ -180,8 +180,11 @@ def fetched(native: Native, wanted: str | None = None) -> Fetched:
     elif native.type in _SHAPES:
         c = f"ST_AsBinary({c})"
     size = decimal(kind)
-    if size and native.type == "decimal" and not native.wide:
-        return Fetched(column, c, pa.decimal128(*size))
+    if size and native.type == "decimal":
+        short = f"TRUNCATE({c}, {size[1]})"
+        # Too fine a value becomes a text that is no number, so that the read ends instead of rounding.
+        exact = f"CASE WHEN {c} = {short} THEN CAST({short} AS CHAR) WHEN {c} IS NOT NULL THEN 'inexact' END"
+        return Fetched(column, exact if native.wide else c, pa.decimal128(*size))
     if kind == "BLOB" or (kind == native.logical and kind in _ARROW):
         return Fetched(column, c, _ARROW[kind])
     if native.type in _TEXTS and native.collation is None:

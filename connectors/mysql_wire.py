@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 from pymysql.constants.COMMAND import COM_QUERY
-from pymysql.err import OperationalError
+from pymysql.err import Error, OperationalError
 
 __all__ = ["Block", "Sent", "rows", "send"]
 
@@ -169,7 +169,16 @@ def send(connection: Any, sql: str, chunks: Iterable[Any]) -> Sent:
             view = memoryview(chunk)
             for start in range(0, len(view), _PACKET_BYTES):
                 connection.write_packet(bytes(view[start : start + _PACKET_BYTES]))
-    finally:
-        connection.write_packet(b"")
-        reply = connection._read_ok_packet()
+    except Error:
+        raise
+    except BaseException:
+        # The rows ended early: the file has an end nevertheless, after which the server listens again.
+        _ended(connection)
+        raise
+    return _ended(connection)
+
+
+def _ended(connection: Any) -> Sent:
+    connection.write_packet(b"")
+    reply = connection._read_ok_packet()
     return Sent(reply.affected_rows, reply.warning_count)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from harness.kill import Nursery
 from harness.mariadb import MariadbServer
 from harness.postgres import PostgresServer, ServiceMissing
 
@@ -100,6 +101,13 @@ def pg_url(postgres: PostgresServer) -> Iterator[str]:
     """The URL of a fresh database of this test alone."""
     with postgres.database() as name:
         yield postgres.url(name)
+
+
+@pytest.fixture(scope="session")
+def nursery() -> Iterator[Nursery]:
+    """The warm process from which pipelines are forked."""
+    with Nursery() as nursery:
+        yield nursery
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from faults.points import POINTS, killed_at, killed_at_each
 from harness.kill import Nursery, Outcome, resume_until_done
+from harness.mariadb import MariadbServer
 from harness.oracle import settled_faults
 from harness.pipelines import KINDS, MODES, Pipeline
 from harness.postgres import PostgresServer
@@ -92,10 +93,11 @@ def main() -> int:
     count = int(os.environ.get("ROUNDS") or 200)
     print(f"SEED={seed} ROUNDS={count}", flush=True)
     server = PostgresServer.start()
+    mariadb = MariadbServer.start()
     equal, killed, wrong, began = 0, 0, 0, time.monotonic()
     try:
         with tempfile.TemporaryDirectory(prefix="agent-etl-faults-") as folder, Nursery() as nursery:
-            rounds = Rounds(nursery, server, Path(folder))
+            rounds = Rounds(nursery, server, mariadb, Path(folder))
             wrong = _play_points(rounds)
             loop, began = Loop(rounds, seed), time.monotonic()
             for number in range(count):
@@ -107,6 +109,7 @@ def main() -> int:
                     print(f"round {number} {pipeline}: {line}", flush=True)
     finally:
         server.stop()
+        mariadb.stop()
     spent = time.monotonic() - began
     print(f"{equal}/{count} equal to the clean run, {killed} processes killed, {spent:.0f} s, SEED={seed}")
     return int(equal != count or wrong > 0)

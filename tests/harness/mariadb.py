@@ -94,12 +94,16 @@ class MariadbServer:
         try:
             yield name
         finally:
-            self.terminate_sessions(name)
-            executed(self.url(), f"DROP DATABASE IF EXISTS {name}")
+            self.drop(name)
 
-    def copy(self, database: str, name: str) -> None:
-        """Make the database `name` with the tables and rows of another one."""
-        tables = [row[0] for row in executed(self.url(database), "SHOW TABLES")]
+    def drop(self, name: str) -> None:
+        """Drop a database and end its sessions."""
+        self.terminate_sessions(name)
+        executed(self.url(), f"DROP DATABASE IF EXISTS `{name}`")
+
+    def copy(self, database: str | None, name: str) -> None:
+        """Make the database `name`, with the tables and rows of another one unless that is None."""
+        tables = [row[0] for row in executed(self.url(database), "SHOW TABLES")] if database else []
         copies = [
             statement
             for table in tables

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 _PR_SET_PDEATHSIG = 1
+_SERVERS = ("agent_etl.connectors.postgres", "adbc_driver_postgresql.dbapi", "psycopg", "agent_etl.connectors.mysql")
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
@@ -52,7 +53,7 @@ def _warm() -> None:
         content = json.loads((path / "report.json").read_text())
         if content["status"] != "succeeded":
             raise RuntimeError(f"the warming run ended as {content['status']}: {content['error']}")
-    for name in (*content["modules"], "agent_etl.connectors.postgres", "adbc_driver_postgresql.dbapi", "psycopg"):
+    for name in (*content["modules"], *_SERVERS):
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
 

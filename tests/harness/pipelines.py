@@ -15,7 +15,7 @@ from harness.rows import Rows
 
 __all__ = ["KINDS", "MODES", "Pipeline"]
 
-KINDS = ("duckdb", "sqlite", "postgres", "parquet")
+KINDS = ("duckdb", "sqlite", "postgres", "mysql", "parquet")
 MODES = ("append", "replace", "merge", "delete", "scd2")
 """Load modes; `delete` is a merge that deletes by a flag and what is missing."""
 _STATES = ("paid", "open", "void")
@@ -48,6 +48,7 @@ class Pipeline:
             "duckdb": "wh.duckdb:orders_out",
             "sqlite": "wh.sqlite:orders_out",
             "postgres": "pg:orders_out",
+            "mysql": "my:orders_out",
             "parquet": "out/orders_out.parquet",
         }[self.kind]
 
@@ -71,6 +72,7 @@ class Pipeline:
             "duckdb": "duckdb:///wh.duckdb",
             "sqlite": "sqlite:///wh.sqlite",
             "postgres": pg_url or "",
+            "mysql": pg_url or "",
             "parquet": f"file://{folder}/out/",
         }
         (folder / "agent_etl.toml").write_text(f'[connections]\nwh = "{urls[self.kind]}"\n')

@@ -126,7 +126,19 @@ class PostgresServer:
         try:
             yield name
         finally:
-            self._execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+            self.drop(name)
+
+    def copy(self, database: str | None, name: str) -> None:
+        """Make the database `name`, with the tables and rows of another one unless that is None."""
+        self._execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
+                sql.Identifier(name), sql.Identifier(database or "template1")
+            )
+        )
+
+    def drop(self, name: str) -> None:
+        """Drop a database and end its sessions."""
+        self._execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
     def terminate_sessions(self, database: str) -> int:
         """End every session of a database, as an administrator would; how many there were."""

@@ -7,9 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import psycopg
-
 from harness.kill import Job, Nursery
+from harness.mariadb import MariadbServer
 from harness.pipelines import Pipeline
 from harness.postgres import PostgresServer
 
@@ -18,7 +17,7 @@ __all__ = ["Rounds", "World"]
 
 @dataclass(frozen=True)
 class World:
-    """One round's folder, and its PostgreSQL database where the pipeline's target is one."""
+    """One round's folder, and `pg_url`, its database, where the pipeline's target is a server's."""
 
     folder: Path
     pg_url: str | None
@@ -31,9 +30,9 @@ class World:
 class Rounds:
     """Makes worlds below `folder`."""
 
-    def __init__(self, nursery: Nursery, server: PostgresServer, folder: Path) -> None:
+    def __init__(self, nursery: Nursery, postgres: PostgresServer, mariadb: MariadbServer, folder: Path) -> None:
         self.nursery = nursery
-        self._server = server
+        self._servers: dict[str, PostgresServer | MariadbServer] = {"postgres": postgres, "mysql": mariadb}
         self._folder = folder
         self._laid: dict[tuple[str, bool, str], World] = {}
         self._number = itertools.count(1)
@@ -48,24 +47,24 @@ class Rounds:
             laid = self._laid[first] = self._lay(pipeline)
         number = next(self._number)
         folder = self._folder / f"round{number}"
-        database = f"round{number}" if laid.pg_url else None
-        if laid.pg_url:
-            self._execute(f'CREATE DATABASE "{database}" TEMPLATE "{laid.pg_url.rsplit("/", 1)[1]}"')
-        pg_url = self._server.url(database) if database else None
+        server, name, pg_url = self._servers.get(pipeline.kind), f"round{number}", None
+        if server is not None and laid.pg_url:
+            server.copy(laid.pg_url.rsplit("/", 1)[1], name)
+            pg_url = server.url(name)
         pipeline.copy(laid.folder, folder, pg_url)
         try:
             yield World(folder, pg_url)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
-            if database:
-                self._execute(f'DROP DATABASE "{database}" WITH (FORCE)')
+            if server is not None:
+                server.drop(name)
 
     def _lay(self, pipeline: Pipeline) -> World:
         number = next(self._number)
-        pg_url = None
-        if pipeline.kind == "postgres":
-            self._execute(f'CREATE DATABASE "laid{number}"')
-            pg_url = self._server.url(f"laid{number}")
+        server, pg_url = self._servers.get(pipeline.kind), None
+        if server is not None:
+            server.copy(None, f"laid{number}")
+            pg_url = server.url(f"laid{number}")
         world = World(self._folder / f"laid{number}", pg_url)
         pipeline.lay(world.folder, pg_url)
         outcome = self.nursery.finish(Job(str(world.folder), "before.yaml", "before"))
@@ -73,7 +72,3 @@ class Rounds:
             log = "\n".join(path.read_text() for path in world.folder.glob("report-*.log"))
             raise RuntimeError(f"the first load ended as {outcome.status}: {outcome.error}\n{log[-3000:]}")
         return world
-
-    def _execute(self, statement: str) -> None:
-        with psycopg.connect(self._server.url(), autocommit=True) as connection:
-            connection.execute(statement.encode())

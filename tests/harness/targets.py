@@ -6,7 +6,9 @@ from pathlib import Path
 
 import duckdb
 import psycopg
+import pymysql
 
+from harness.mariadb import executed
 from harness.rows import Rows
 
 __all__ = ["rows_of", "tables_of"]
@@ -15,12 +17,15 @@ __all__ = ["rows_of", "tables_of"]
 def rows_of(target: str, folder: Path, home: Path, pg_url: str | None) -> Rows:
     """Column names and rows of a target; LookupError when it is not there.
 
-    A target is `x.csv` (or tsv, jsonl, parquet), `x.sqlite:table`, `x.duckdb:table`, `pg:table`; a bare name is a
+    A target is `x.csv` (or tsv, jsonl, parquet), `x.sqlite:table`, `x.duckdb:table`, `pg:table`, `my:table`
+    (`pg_url` is the server database's URL); a bare name is a
     table of the home's warehouse.
     """
     place, colon, table = target.rpartition(":")
     if place == "pg":
         return _pg_rows(pg_url or "", table)
+    if place == "my":
+        return _mysql_rows(pg_url or "", table)
     if place.endswith(".sqlite"):
         return _sqlite_rows(folder / place, table)
     if colon or "." not in target:
@@ -37,6 +42,8 @@ def tables_of(place: str, folder: Path, pg_url: str | None) -> set[str]:
                 " WHERE relkind IN ('r', 'p', 'v', 'm', 'f') AND nspname !~ '^(pg_|information_schema)'"
             ).fetchall()
             return {name for (name,) in found}
+    if place == "my":
+        return {name for (name,) in executed(pg_url or "", "SHOW TABLES")}
     if place.endswith(".sqlite"):
         with closing(sqlite3.connect(folder / place)) as connection:
             return {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type <> 'index'")}
@@ -73,6 +80,14 @@ def _pg_rows(url: str, table: str) -> Rows:
         except psycopg.errors.UndefinedTable:
             raise LookupError(f"no table {table} in pg") from None
         return [column.name for column in cursor.description or ()], cursor.fetchall()
+
+
+def _mysql_rows(url: str, table: str) -> Rows:
+    try:
+        columns = executed(url, f"SHOW COLUMNS FROM `{table}`")
+        return [column[0] for column in columns], executed(url, f"SELECT * FROM `{table}`")
+    except pymysql.err.ProgrammingError:
+        raise LookupError(f"no table {table} in my") from None
 
 
 def _file_rows(path: Path) -> Rows:
