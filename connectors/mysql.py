@@ -13,6 +13,7 @@ from agent_etl.connectors.mysql_channel import Channel, address, connect
 from agent_etl.connectors.mysql_session import CAPABILITIES, LOCK_SECONDS, MysqlSession
 from agent_etl.connectors.mysql_types import Fetched, fetched
 from agent_etl.connectors.names import TableName
+from agent_etl.connectors.narrowing import for_mysql
 from agent_etl.connectors.target import SqlTarget
 from agent_etl.engine.deadletters import LETTERS
 from agent_etl.engine.duck import quote
@@ -141,6 +142,7 @@ class MysqlSource:
             name = self._named(channel, dataset)
             natives = catalog.columns(channel, name)
         items = [fetched(native, given.get(native.name)) for native in natives]
+        narrowed = "".join(for_mysql(native, within) for native in natives if within and native.name == within.column)
         if columns is not None:
             items = [self._picked(name, items, column) for column in columns]
         casts = {}
@@ -153,7 +155,7 @@ class MysqlSource:
                     f"CASE WHEN {c} IS NULL OR {fits(c, there, kind)} THEN {there} ELSE {stop} END"
                 )
         return Relation(
-            columns=tuple(item.column for item in items), open=lambda: self._reader(name, items), casts=casts
+            columns=tuple(item.column for item in items), open=lambda: self._reader(name, items, narrowed), casts=casts
         )
 
     def _named(self, channel: Channel, dataset: str) -> TableName:
@@ -175,15 +177,18 @@ class MysqlSource:
             hint=f'read the column as text: options types {{"{item.column.name}": "VARCHAR"}}',
         )
 
-    def _reader(self, name: TableName, items: Sequence[Fetched]) -> pa.RecordBatchReader:
+    def _reader(self, name: TableName, items: Sequence[Fetched], narrowed: str) -> pa.RecordBatchReader:
         schema = pa.schema([(item.column.name, item.arrow) for item in items])
-        return pa.RecordBatchReader.from_batches(schema, self._batches(schema, name, items))
-
-    def _batches(self, schema: pa.Schema, name: TableName, items: Sequence[Fetched]) -> Iterator[pa.RecordBatch]:
         wanted = ", ".join(item.expression for item in items)
+        sql = f"SELECT {wanted} FROM {name.sql}{narrowed}"
+        return pa.RecordBatchReader.from_batches(schema, self._batches(schema, sql, name, items))
+
+    def _batches(
+        self, schema: pa.Schema, sql: str, name: TableName, items: Sequence[Fetched]
+    ) -> Iterator[pa.RecordBatch]:
         try:
             with self._connection.open() as channel:
-                for block in channel.stream(f"SELECT {wanted} FROM {name.sql}"):
+                for block in channel.stream(sql):
                     arrays = [
                         self._typed(name, item, array)
                         for item, array in zip(items, block.columns(len(items)), strict=True)

@@ -7,13 +7,19 @@ from collections.abc import Callable
 from datetime import date, timedelta
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
+from agent_etl.connectors.mysql_types import Native
 from agent_etl.connectors.sqlite_types import Declared
 from agent_etl.engine.duck import literal, quote
 from agent_etl.engine.watermark import Watermark, Within, family
 
-__all__ = ["for_duckdb", "for_postgres", "for_sqlite"]
+__all__ = ["for_duckdb", "for_mysql", "for_postgres", "for_sqlite"]
 
 _POSTGRES = {"DATE": "date", "TIMESTAMP": "timestamp", "TIMESTAMP WITH TIME ZONE": "timestamptz"}
+_MYSQL = {
+    "number": frozenset({"tinyint", "smallint", "mediumint", "int", "bigint", "decimal"}),
+    "time": frozenset({"date", "datetime"}),
+    "instant": frozenset({"datetime", "timestamp"}),
+}
 _LONG = 2**63 - 1
 
 Bound = Callable[[Watermark], str | None]
@@ -38,6 +44,28 @@ def for_postgres(column: str, expression: str, within: Within | None, *, nullabl
         return None if native is None or "BC" in mark.text else f"{literal(mark.text)}::{native}"
 
     return _where(quote(column), within, bound, nullable=nullable)
+
+
+def for_mysql(column: Native, within: Within | None) -> str:
+    """The WHERE clause for MySQL, whose texts are compared as their bytes and not as their collation has it."""
+    kind = _type(within)
+    of = family(kind) if kind else None
+    if within is None or of is None:
+        return ""
+    c = quote(column.name)
+    if of == "text" and column.collation is not None:
+        bytewise = f"CAST(CONVERT({c} USING utf8mb4) AS BINARY)"
+        return _where(bytewise, within, lambda m: f"CAST({literal(m.text)} AS BINARY)", nullable=column.nullable)
+    if column.type not in _MYSQL.get(of, ()) or (of != "number" and family(column.logical) != of):
+        return ""
+
+    def bound(mark: Watermark) -> str | None:
+        if of == "number":
+            return mark.text
+        text = mark.text.removesuffix("+00")
+        return f"CAST({literal(text)} AS DATETIME(6))" if len(text) <= 26 and text[:4].isdigit() else None
+
+    return _where(c, within, bound, nullable=column.nullable)
 
 
 def for_sqlite(column: Declared, within: Within | None) -> str:

@@ -14,6 +14,7 @@ from agent_etl.connectors.mysql import MysqlConnection
 from agent_etl.engine import duck
 from agent_etl.engine.errors import ConnectionLost, NotFound, ReadError, SettingsError
 from agent_etl.engine.relay import Relayed
+from agent_etl.engine.watermark import Watermark, Within
 
 pytestmark = pytest.mark.mysql
 
@@ -122,6 +123,30 @@ def test_a_scan_is_one_snapshot(run: Run, mysql_url: str) -> None:
     run("DELETE FROM t WHERE id > 10", "INSERT INTO t SELECT seq, '' FROM seq_200000_to_300000")
     rows += sum(batch.num_rows for batch in reader)
     assert rows == 100_000
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "logical", "floor"),
+    [
+        ("decimal(9,2)", "1.5, 1.49, 20", "DECIMAL(9,2)", "1.50"),
+        ("bigint unsigned", "9, 10, 18446744073709551615", "UBIGINT", "10"),
+        ("datetime(6)", "'2024-01-01', '2023-12-31 23:59:59.999999', '2024-02-01'", "TIMESTAMP", "2024-01-01 00:00:00"),
+        ("date", "'2024-01-01', '2023-12-31', '2024-02-01'", "DATE", "2024-01-01"),
+        ("timestamp", "'2024-01-01', '2023-12-31', '2024-02-01'", "TIMESTAMP WITH TIME ZONE", "2024-01-01 00:00:00+00"),
+        ("varchar(9) COLLATE utf8mb4_general_ci", "'b', 'B', 'É'", "VARCHAR", "b"),
+    ],
+)
+def test_a_range_of_a_cursor_is_left_to_the_server(
+    run: Run, mysql_url: str, kind: str, values: str, logical: str, floor: str
+) -> None:
+    """Of a range the server sends no more than needed, never less: rows in it, also by a collation, and NULLs."""
+    rows = ", ".join(f"({value})" for value in values.split(", "))
+    run(f"CREATE TABLE t (c {kind} NULL) CHARACTER SET utf8mb4", f"INSERT INTO t VALUES {rows}, (NULL)")
+    within = Within("c", Watermark(logical, floor), None, True)
+    connection = MysqlConnection("shop", mysql_url)
+    assert scanned(connection, "t", "count(*)", within=within) == [(3,)]
+    inside = f"c IS NULL OR c >= {within.floor.sql}" if within.floor else ""
+    assert scanned(connection, "t", f"count(*) FILTER (WHERE {inside})", within=within) == [(3,)]
 
 
 def test_names_are_found_as_people_write_them(run: Run, mysql_url: str) -> None:
