@@ -22,7 +22,7 @@ from agent_etl.engine import duck
 from agent_etl.engine.deadletters import LETTERS
 from agent_etl.engine.duck import literal, quote
 from agent_etl.engine.durable import sync
-from agent_etl.engine.errors import Busy, NotFound
+from agent_etl.engine.errors import Busy, DiskFull, NotFound
 from agent_etl.engine.interruption import interruptible
 from agent_etl.engine.ports import Relation
 from agent_etl.engine.relay import Relayed
@@ -238,6 +238,9 @@ def _session(path: Path, config: Mapping[str, Any], write: bool) -> Iterator[Duc
             _create(path, config)
         with _opened(path, config, write=True) as connection:
             yield DuckdbSession(connection)
+    except DiskFull as error:
+        error.fields.setdefault("path", str(path))
+        raise
     finally:
         loads.release()
 

@@ -310,6 +310,9 @@ def _typed(path: Path) -> Iterator[None]:
     """Errors of the file system as ours. Raises: DiskFull, TargetError."""
     try:
         yield
+    except DiskFull as error:
+        error.fields.setdefault("path", str(path.parent))
+        raise
     except OSError as error:
         if error.errno in {28, 27, 122}:
             raise DiskFull(

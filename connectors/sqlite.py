@@ -63,7 +63,8 @@ class SqliteConnection:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         elif not self.path.exists():
             raise NotFound("The SQLite file is not there", connection=self.name, path=str(self.path))
-        mode = "rwc" if write else "ro"
+        # What a killed writer left half done is rolled back by the next who opens the file, who must be able to write.
+        mode = "rwc" if write else "rw" if self.path.with_name(f"{self.path.name}-journal").exists() else "ro"
         try:
             connection = dbapi.connect(f"file:{percent(str(self.path))}?mode={mode}", autocommit=True)
         except FAILURES as error:
