@@ -150,6 +150,7 @@ def test_the_promised_effects_are_those_of_the_connectors() -> None:
     )
     modules = {
         "PostgreSQL": "postgres_session",
+        "MySQL": "mysql_session",
         "SQLite": "sqlite_session",
         "DuckDB": "duckdb_session",
         "files": "filetarget",
