@@ -4,10 +4,9 @@
 raise (InjectedFault), sleep (60 s), stop (SIGSTOP). Only tests set it.
 """
 
-import os
 import signal
 from collections import Counter
-from threading import Lock
+from threading import Lock, get_ident
 
 from agent_etl.engine.errors import ConnectionLost, SettingsError
 from agent_etl.engine.interruption import pause
@@ -78,10 +77,11 @@ def _parse(setting: str) -> tuple[str, int, str]:
 
 
 def _act(action: str, name: str) -> None:
+    # The signal goes to this thread: sent to the process, another thread may take it while this one passes the point.
     if action == "kill":
-        os.kill(os.getpid(), signal.SIGKILL)
+        signal.pthread_kill(get_ident(), signal.SIGKILL)
     elif action == "stop":
-        os.kill(os.getpid(), signal.SIGSTOP)
+        signal.pthread_kill(get_ident(), signal.SIGSTOP)
     elif action == "sleep":
         pause(60)
     else:
