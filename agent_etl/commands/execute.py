@@ -95,6 +95,7 @@ class Operation:
                 self._talk.print()
                 break
             except KeyboardInterrupt as interruption:
+                self._talk.print()
                 raise Interrupted(run.run_id, self._command(run)) from interruption
             run = self._resume(run.run_id, *reply)
         self._tell(run)

@@ -12,6 +12,8 @@ from agent_etl.records import print_json
 
 __all__ = ["runs", "show"]
 
+NARROW = 80
+
 
 def runs(home: Path | None, *, json: bool) -> Exit:
     """List the runs, newest first, one line each."""
@@ -22,11 +24,14 @@ def runs(home: Path | None, *, json: bool) -> Exit:
     elif not found:
         out.print('no runs yet: agent-etl run "Load FILE into TABLE" starts one', markup=False, soft_wrap=True)
     else:
+        header = ["run", "status", "started (UTC)", "goal"]
         rows = [
-            (summary.run_id, summary.status, f"{summary.started:%Y-%m-%d %H:%M:%S}", summary.goal or "a given plan")
-            for summary in found
+            [one.run_id, one.status, f"{one.started:%Y-%m-%d %H:%M:%S}", one.goal or "a given plan"] for one in found
         ]
-        out.print(table_view("runs", ("run", "status", "started (UTC)", "goal"), rows, one_line=True))
+        if out.width < NARROW:  # an id that is cut is of no use
+            for line in (header, *rows):
+                del line[2]
+        out.print(table_view("runs", header, rows, one_line=True))
     return Exit.SUCCEEDED
 
 

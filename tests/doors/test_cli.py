@@ -379,3 +379,12 @@ def test_a_file_that_is_not_there_says_what_is_near() -> None:
     """The refusal of a misspelt file names the one that was probably meant."""
     (refusal,) = record("run", "Load ordrs.csv into the orders table.", code=4)["refusals"]
     assert "orders.csv" in refusal["reason"]
+
+
+def test_an_id_is_whole_on_a_narrow_screen(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is left out of the list on a narrow screen is never a part of a run's id or its status."""
+    run_id = record("run", GOAL)["run_id"]
+    monkeypatch.setenv("COLUMNS", "50")
+    (line,) = [line for line in call("runs").stdout.splitlines() if run_id[:12] in line]
+    assert run_id in line
+    assert "succeeded" in line
