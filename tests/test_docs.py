@@ -117,7 +117,7 @@ def test_links_lead_somewhere(document: Path) -> None:
 def test_named_files_exist(document: Path) -> None:
     """Every `room/module.py` that the document names is there."""
     for name in re.findall(
-        r"\b((?:agent_etl|agents|connectors|engine|graphs|tools)/[\w/]+\.py)\b", document.read_text()
+        r"\b((?:tests/)?(?:agent_etl|agents|connectors|engine|graphs|tools)/[\w/]+\.py)\b", document.read_text()
     ):
         assert (ROOT / name).is_file(), name
 

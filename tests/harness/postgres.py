@@ -77,6 +77,7 @@ class PostgresServer:
         self.port = port
         self._process = process
         self._databases = 0
+        self._command: list[object] = []
 
     @classmethod
     def start(cls) -> "PostgresServer":
@@ -96,11 +97,10 @@ class PostgresServer:
             rules = f"host all {HOSTILE_USER} 127.0.0.1/32 scram-sha-256\n"
             _prepend(data / "pg_hba.conf", rules)
             port = _free_port()
-            process = _spawn(
-                [bin_folder / "postgres", "-D", data, "-p", str(port), "-k", folder, "-F", *_OPTIONS],
-                output=folder / "server.log",
-            )
+            command = [bin_folder / "postgres", "-D", data, "-p", str(port), "-k", folder, "-F", *_OPTIONS]
+            process = _spawn(command, output=folder / "server.log")
             server = cls(folder, port, process)
+            server._command = command
             server._wait()
             server._add_hostile_role()
         except BaseException:
@@ -147,6 +147,13 @@ class PostgresServer:
                 "select count(pg_terminate_backend(pid)) from pg_stat_activity where datname = %s", (database,)
             ).fetchone()
         return int(found[0]) if found else 0
+
+    def restart(self) -> None:
+        """End the server at once, as `pg_ctl -m immediate` does, and start it again: it recovers from its log."""
+        self._process.send_signal(signal.SIGQUIT)
+        self._process.wait(30)
+        self._process = _spawn(self._command, output=self.folder / "server.log")
+        self._wait()
 
     def stop(self) -> None:
         """End the server and remove its folder. Calling it twice does nothing."""
