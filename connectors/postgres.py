@@ -162,6 +162,7 @@ class PostgresSource:
             rows=count,
             options={"types": looked} if looked else {},
             notes=tuple([*notes, note] if note else notes),
+            estimated=bool(note),
         )
 
     def scan(

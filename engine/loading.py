@@ -158,4 +158,6 @@ def settle(
 
 def _count(connection: Connection, table: str) -> int | None:
     existing = connection.target().existing(table)
-    return 0 if existing is None else existing.rows
+    if existing is None:
+        return 0
+    return None if existing.estimated else existing.rows

@@ -8,6 +8,12 @@ from types import MappingProxyType
 __all__ = ["Catalogue", "Column", "ForeignKey", "Table"]
 
 
+_INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "BIGNUM")
+_FAMILIES = {
+    "number": {*_INTEGERS, *(f"U{name}" for name in _INTEGERS), "DECIMAL", "FLOAT", "DOUBLE"},
+    "time": {"DATE", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS"},
+    "text": {"VARCHAR"},
+}
 _FILE = re.compile(r"(.+?)\.(?:csv|tsv|txt|json|jsonl|ndjson|parquet)(?:\.(?:gz|zst))?", re.IGNORECASE)
 
 
@@ -18,6 +24,12 @@ class Column:
     name: str
     type: str
     nullable: bool = True
+
+    @property
+    def family(self) -> str:
+        """`number`, `text`, `time` (dates and moments) or the type's own head: what compares without a cast."""
+        head = self.type.upper().split("(")[0]
+        return next((family for family, heads in _FAMILIES.items() if head in heads), head)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +49,7 @@ class Table:
     `options` are read options that the survey decided (a CSV's dialect and column types), to be copied into
     `Extract.options`. `version` changes when the bytes change; None: the source cannot tell, so every run reads again.
     `notes` are things found while surveying that a person should know ("3 rows are shorter than the header").
+    `estimated`: `rows` is what the system's statistics say: good for planning, not for comparing.
     """
 
     connection: str
@@ -49,6 +62,7 @@ class Table:
     version: str | None = None
     options: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
     notes: tuple[str, ...] = ()
+    estimated: bool = False
 
     @property
     def name(self) -> str:

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -13,6 +14,7 @@ from harness.postgres import PostgresServer, executed
 from harness.proxy import Fault, Proxy
 from harness.scanning import scanned
 
+from agent_etl import Plan, run_pipeline
 from agent_etl.connectors import postgres_session
 from agent_etl.connectors.conformance_subject import Subject, pairs, query
 from agent_etl.connectors.postgres import PostgresConnection
@@ -23,6 +25,7 @@ from agent_etl.engine.errors import (
     OutcomeUnknown,
     TargetError,
 )
+from agent_etl.engine.plan import Extract, Load
 from agent_etl.engine.ports import LoadResult, Relation
 from agent_etl.engine.schema import Column
 
@@ -202,3 +205,22 @@ def test_every_decimal_is_written_digit_for_digit(run: Run, subject: Subject) ->
     assert [str(Decimal(v)) for v in found[0]] == [str(Decimal(v)) for v in wanted[0]]
     assert scanned(subject.connection, "t", own) == wanted  # type: ignore[arg-type]
     between.close()
+
+
+@pytest.mark.parametrize("mode", ["append", "replace"])
+def test_stale_statistics_fail_no_load(
+    home: Path, tmp_path: Path, run: Run, pg_url: str, mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A large table's row count is the server's estimate, and the load that it contradicts is not called wrong."""
+    monkeypatch.setattr("agent_etl.connectors.postgres_catalog._EXACT_BELOW_BYTES", 0)
+    run("CREATE TABLE t AS SELECT i::int8 AS id FROM generate_series(1, 9) AS i", "ANALYZE t")
+    run("DELETE FROM t WHERE id > 2")
+    (tmp_path / "new.csv").write_text("id\n10\n11\n")
+    plan = Plan(
+        name="grow",
+        extracts=(Extract(name="new", source="here", dataset="new.csv"),),
+        loads=(Load(name="load", from_="new", target="pg", table="t", mode=mode),),
+    )
+    done = run_pipeline(plan, connections={"pg": pg_url}, approve="auto")
+    assert done.status == "succeeded", done.report()
+    assert len(run("SELECT id FROM t")) == (4 if mode == "append" else 2)
