@@ -45,7 +45,10 @@ def run(arguments: list[str], folder: Path, expected_codes: tuple[int, ...] = (0
 
 
 def console(block: Block, folder: Path) -> None:
-    """Each `$ agent-etl …` line is run; the lines under it occur in its output, in that order."""
+    """Each `$ agent-etl …` line is run; the lines under it occur in its output, in that order.
+
+    A command that does not end with 0 says so: `# exit 3`.
+    """
     shown: list[tuple[str, list[str]]] = []
     for line in block.text.replace("\\\n", " ").splitlines():
         if line.startswith("$ "):
@@ -54,10 +57,11 @@ def console(block: Block, folder: Path) -> None:
             shown[-1][1].append(line)
     assert shown, "a console block without a command"
     for command, expected in shown:
+        command, _, code = command.partition("  # exit ")
         command, _, target = command.partition(" > ")
         program, *arguments = shlex.split(command)
         assert program == "agent-etl", f"not run: {command}"
-        output = run(["-m", "agent_etl", *arguments], folder)
+        output = run(["-m", "agent_etl", *arguments], folder, (int(code or 0),))
         if target:
             (folder / target.strip()).write_text(output, encoding="utf-8")
         rest = output
