@@ -11,6 +11,7 @@ import tomllib
 import zipfile
 from collections.abc import Iterator
 from fnmatch import fnmatch
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,7 @@ READS_ENVIRONMENT = ("engine/settings.py", "engine/security/*", "engine/faults.p
 SETS_ENVIRONMENT_BEFORE_IMPORT = ("graphs/__init__.py", "agents/__init__.py")
 
 
+@cache
 def tree(module: str) -> ast.Module:
     return ast.parse((ROOT / module).read_text(encoding="utf-8"), module)
 
