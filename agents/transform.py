@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from sqlglot import exp
 
+from agent_etl.agents.letters import lettered
 from agent_etl.agents.workbench import Workbench
 from agent_etl.engine.frame import own_nodes, text_of
 from agent_etl.engine.goal import Finding
@@ -19,7 +20,7 @@ _IN_ORDER = (exp.First, exp.Last, exp.ArrayAgg, exp.GroupConcat)
 def prove(plan: Plan, workbench: Workbench) -> tuple[Finding, ...]:
     """Findings about the transforms: guard, binding, grain, order, and whether somebody reads them.
 
-    Side effects: measures keys in the sources.
+    Side effects: measures keys and values in the sources.
     """
     binding = workbench.binding(plan)
     names = {step.name for step in plan.transforms}
@@ -41,7 +42,9 @@ def prove(plan: Plan, workbench: Workbench) -> tuple[Finding, ...]:
     for step in plan.transforms:
         query = binding.queries.get(step.name)
         if query is not None:
-            found = dict.fromkeys([*_limits(step, query, grain), *_orders(step, query)])
+            found = dict.fromkeys(
+                [*_limits(step, query, grain), *_orders(step, query), *lettered(plan, step, query, workbench)]
+            )
             findings += [finding for finding in found if finding.code not in step.acknowledge]
     for name in binding.unread(plan, plan.transforms):
         findings.append(Finding("error", "unused_step", name, "no step reads it", "remove it, or load it"))

@@ -57,7 +57,7 @@ def _judge(step: str, node: exp.Expr, frame: Frame) -> list[Finding]:
         # count(*), sum(1): rows are counted, and each row is some base's only row unless all are repeated.
         if frame.shape.bases and all(base in repeated for base in frame.shape.bases):
             return [_rows(step, node, frame)]
-        return _misnamed(step, node, frame)
+        return _misnamed(step, node, frame) or _unmatched(step, node, frame)
     if not all(base in repeated for base in counted):
         return _averages(step, node, frame)
     base = min(counted, key=lambda item: item.label)
@@ -139,6 +139,20 @@ def _misnamed(step: str, node: exp.Expr, frame: Frame) -> list[Finding]:
     return [_finding("error", step, column, base, frame.shape.repeated[base])]
 
 
+def _unmatched(step: str, node: exp.Expr, frame: Frame) -> list[Finding]:
+    """`count(*)` over customers left joined with orders counts 1 for a customer without orders."""
+    star = isinstance(node, exp.Count) and isinstance(node.this, exp.Star | None)
+    kept = frame.shape.bases - frame.optional
+    if not star or not frame.optional or not kept or any(base not in frame.shape.repeated for base in kept):
+        return []
+    labels = " and ".join(sorted({base.label for base in frame.optional}))
+    message = (
+        f"{text_of(node)} counts 1 for each row of {' and '.join(sorted({b.label for b in kept}))} without {labels}"
+    )
+    hint = f"count a column of {labels} that is never missing"
+    return [Finding("risk", "counts_unmatched", step, message, hint, "sql", (("aggregate", text_of(node)),))]
+
+
 def _names(base: Base) -> list[list[str]]:
     """What a person may call the base's rows, as words: the step's name and the table's."""
     return [words for name in (base.label, base.table.name if base.table else "") if (words := _words(name))]
@@ -163,7 +177,16 @@ def _distinct_sum(step: str, node: exp.Expr, base: Base) -> Finding:
 
 
 def _averages(step: str, node: exp.Expr, frame: Frame) -> list[Finding]:
-    if isinstance(node, exp.Avg) and isinstance(node.this, exp.Column) and frame.origin(node.this).average:
+    if not isinstance(node, exp.Avg | exp.Sum) or not isinstance(node.this, exp.Column):
+        return []
+    origin = frame.origin(node.this)
+    if isinstance(node, exp.Avg) and origin.average:
         message = f"{text_of(node)} is an average of averages: groups of different size weigh the same"
-        return [Finding("note", "average_of_averages", step, message, "divide the sums by the counts", "sql")]
+        return [Finding("risk", "average_of_averages", step, message, "divide the sums by the counts", "sql")]
+    if isinstance(node, exp.Sum) and origin.average:
+        message = f"{text_of(node)} adds up averages, which is the sum of nothing"
+        return [Finding("risk", "sum_of_averages", step, message, "add up what was averaged", "sql")]
+    if isinstance(node, exp.Sum) and origin.distinct:
+        message = f"{text_of(node)} adds up counts of different things: what is in several groups counts several times"
+        return [Finding("risk", "sum_of_distinct", step, message, "count the different things over all rows", "sql")]
     return []

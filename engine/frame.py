@@ -24,13 +24,15 @@ class Frame:
     """Joined sources. `fields` are (alias, column, origin, shown): a column that USING merged away is not shown.
 
     `shape` holds the bases, what is repeated and the keys. `aliases` are the select's own names, which DuckDB lets
-    later expressions use. `outer` is the frame around a correlated subquery.
+    later expressions use. `outer` is the frame around a correlated subquery. `optional` are bases that some rows lack:
+    a left join keeps the row without them.
     """
 
     fields: tuple[tuple[str, str, Origin, bool], ...]
     shape: Shape
     aliases: Mapping[str, Origin] = field(default_factory=dict)
     outer: "Frame | None" = None
+    optional: frozenset[Base] = frozenset()
 
     def find(self, column: exp.Column) -> Origin | None:
         """The origin of a column reference; None when it is none of this frame's (an outer one, a lambda's)."""
@@ -62,8 +64,14 @@ class Frame:
         bases = frozenset(base for value in _values(node) for base in self.origin(value).bases)
         if not bases:
             bases = frozenset(base for part in _parts(node) for base in self.origin(part).bases)
+        parts = [self.origin(part) for part in _values(node)]
+        different = isinstance(node, exp.ApproxDistinct) or (
+            isinstance(node, exp.Count) and isinstance(node.this, exp.Distinct)
+        )
         return Origin(
-            bases, average=isinstance(node, exp.Avg) or any(self.origin(part).average for part in _values(node))
+            bases,
+            average=isinstance(node, exp.Avg) or any(part.average for part in parts),
+            distinct=different or any(part.distinct for part in parts),
         )
 
     def key(self, node: exp.Expr) -> Origin:

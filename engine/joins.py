@@ -8,9 +8,10 @@ from sqlglot import exp
 
 from agent_etl.engine.frame import Frame, conjuncts, text_of
 from agent_etl.engine.goal import Finding
-from agent_etl.engine.lineage import Base, Cause, Origin, Shape, Uniqueness
+from agent_etl.engine.lineage import Base, Cause, Origin, Shape, Uniqueness, clashing
 from agent_etl.engine.losses import Losing, Side, losses
 from agent_etl.engine.ports import Prober
+from agent_etl.engine.schema import Column
 
 __all__ = ["Joiner"]
 
@@ -21,7 +22,8 @@ Pair = tuple[Origin, Origin]
 class _Keys:
     """A join's condition: `pairs` of equal values left and right, values fixed by constants, a range over both.
 
-    `narrowed`: ON asks for more than the equal pairs, so a row whose key has a partner may still find none.
+    `narrowed`: ON asks for more than the equal pairs, so a row whose key has a partner may still find none. `clash`:
+    two columns of different types that are compared as they are.
     """
 
     pairs: tuple[Pair, ...]
@@ -29,6 +31,7 @@ class _Keys:
     fixed_right: tuple[Origin, ...] = ()
     ranged: bool = False
     narrowed: bool = False
+    clash: tuple[Column, Column] | None = None
 
     def left(self) -> tuple[Origin, ...]:
         return (*(pair[0] for pair in self.pairs), *self.fixed_left)
@@ -61,8 +64,14 @@ class Joiner:
             repeated.setdefault(base, cause)
         kept = [*(left.shape.keys if not left.shape.bases & sides.keys() else ())]
         kept += [*(right.shape.keys if not right.shape.bases & sides.keys() else ())]
+        if keys.clash is not None:
+            self._clashing(*keys.clash)
+        optional = left.optional | right.optional
         if keys.pairs or method == "ASOF":
-            self.findings += losses(self.step, self._losing(left, right, keys, node, where), self.prober)
+            lost = losses(self.step, self._losing(left, right, keys, node, where), self.prober)
+            self.findings += lost
+            if any(finding.code == "unmatched_rows" for finding in lost):
+                optional |= right.shape.bases
         shape = Shape(
             (),
             left.shape.bases | right.shape.bases,
@@ -71,7 +80,8 @@ class Joiner:
             left.shape.one_row and right.shape.one_row,
             partial=True,
         )
-        return replace(left, fields=_fields(left, right, merged, str(node.args.get("side") or "").upper()), shape=shape)
+        fields = _fields(left, right, merged, str(node.args.get("side") or "").upper())
+        return replace(left, fields=fields, shape=shape, optional=optional)
 
     def _merged(self, left: Frame, right: Frame, node: exp.Join, method: str) -> tuple[str, ...]:
         if method == "NATURAL":
@@ -125,18 +135,25 @@ class Joiner:
             exact=exact,
         )
 
+    def _clashing(self, one: Column, other: Column) -> None:
+        message = f"it joins {one.name}, which is {one.type}, with {other.name}, which is {other.type}"
+        hint = "cast one side: as numbers '007' and '7' are one key, as text they are two"
+        self._say("error", "type_mismatch", message, hint)
+
     def _say(self, severity: Literal["error", "risk"], code: str, message: str, hint: str = "") -> None:
         self.findings.append(Finding(severity, code, self.step, message, hint, "sql"))
 
 
 def _keys(left: Frame, right: Frame, node: exp.Join, where: Sequence[exp.Expr], merged: Sequence[str]) -> _Keys:
     pairs: list[Pair] = []
+    raw: list[Pair] = []
     fixed: tuple[list[Origin], list[Origin]] = ([], [])
     ranged = False
     for name in merged:
         ours, theirs = left.find(exp.column(name)), right.find(exp.column(name))
         if ours is not None and theirs is not None:
             pairs.append((ours, theirs))
+            raw.append((ours, theirs))
     inner = not str(node.args.get("side") or "")
     asked = len(pairs) + sum(1 for _ in conjuncts(node.args.get("on")))
     for part in (*conjuncts(node.args.get("on")), *(where if inner else ())):
@@ -146,6 +163,7 @@ def _keys(left: Frame, right: Frame, node: exp.Join, where: Sequence[exp.Expr], 
         for first, second in ((part.left, part.right), (part.right, part.left)):
             if _only(first, left, right) and _only(second, right, left):
                 pairs.append((left.key(first), right.key(second)))
+                raw.append((left.origin(first), right.origin(second)))
                 break
             if isinstance(second, exp.Literal | exp.Boolean) and isinstance(first, exp.Column):
                 for side, frame in enumerate((left, right)):
@@ -153,7 +171,8 @@ def _keys(left: Frame, right: Frame, node: exp.Join, where: Sequence[exp.Expr], 
                     if origin is not None:
                         fixed[side].append(origin)
                 break
-    return _Keys(tuple(pairs), tuple(fixed[0]), tuple(fixed[1]), ranged, narrowed=len(pairs) < asked)
+    clash = next((found for pair in raw if (found := clashing(*pair)) is not None), None)
+    return _Keys(tuple(pairs), tuple(fixed[0]), tuple(fixed[1]), ranged, narrowed=len(pairs) < asked, clash=clash)
 
 
 def _touches(node: exp.Expr, frame: Frame) -> bool:

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from agent_etl.engine.ports import KeyFacts, Prober
-from agent_etl.engine.schema import Table
+from agent_etl.engine.schema import Column, Table
 
-__all__ = ["Atom", "Base", "Cause", "Origin", "Shape", "Uniqueness", "made", "opaque", "source_atom"]
+__all__ = ["Atom", "Base", "Cause", "Origin", "Shape", "Uniqueness", "clashing", "made", "opaque", "source_atom"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,13 +51,15 @@ class Cause:
 class Origin:
     """What a value depends on: the bases; the `atom` when it is a base's column unchanged.
 
-    `partition` is set on a row number: the origins of what it counts within. `average`: the value is an average.
+    `partition` is set on a row number: the origins of what it counts within. `average`: the value is an average;
+    `distinct`: it counts different things.
     """
 
     bases: frozenset[Base] = frozenset()
     atom: Atom | None = None
     partition: tuple["Origin", ...] | None = None
     average: bool = False
+    distinct: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +170,18 @@ def source_atom(origin: Origin | None) -> Atom | None:
     return atom
 
 
+def clashing(one: Origin, other: Origin) -> tuple[Column, Column] | None:
+    """The two source columns when text meets numbers or dates: the database casts one of them row by row."""
+    columns = [
+        atom[0].table.column(atom[1]) if (atom := source_atom(origin)) is not None and atom[0].table else None
+        for origin in (one, other)
+    ]
+    first, second = columns
+    if first is None or second is None or first.family == second.family:
+        return None
+    return (first, second) if "text" in (first.family, second.family) else None
+
+
 def _identifies(base: Base, names: frozenset[str], prober: Prober) -> Uniqueness:
     if base.table is None:
         fits = any(key <= names or _determined(base, key, names, prober) for key in base.keys)
@@ -199,4 +213,5 @@ def _moved(origin: Origin, copies: Mapping[Base, Base]) -> Origin:
         (copies.get(atom[0], atom[0]), atom[1]) if atom else None,
         tuple(_moved(part, copies) for part in origin.partition) if origin.partition is not None else None,
         origin.average,
+        origin.distinct,
     )

@@ -44,7 +44,10 @@ class _Traced:
 
 
 def losses(step: str, join: Losing, prober: Prober) -> tuple[Finding, ...]:
-    """What becomes of rows without a partner, as notes. Side effects: measures an overlap through the prober."""
+    """What becomes of rows without a partner: notes, and a risk where no row has one.
+
+    Side effects: measures an overlap through the prober.
+    """
     if join.kept == "FULL":
         return ()
     left, right = _traced(join.left), _traced(join.right)
@@ -53,20 +56,22 @@ def losses(step: str, join: Losing, prober: Prober) -> tuple[Finding, ...]:
     overlap = prober.overlap(left.base.table, left.columns, right.base.table, right.columns)
     found = []
     if join.kept != "RIGHT":
-        counts = (overlap.left_unmatched, overlap.left_rows)
+        counts = (overlap.left_unmatched, overlap.left_rows, overlap.right_rows)
         found.append(_told(step, left, right, counts, join, driving=True))
         if counts[0] == 0 and not join.kept and (right.filtered or not join.exact):
             found.append(_unmeasured(step, join, "every row has one before filters, which were not counted"))
     if join.kept != "LEFT":
-        counts = (overlap.right_unmatched, overlap.right_rows)
+        counts = (overlap.right_unmatched, overlap.right_rows, overlap.left_rows)
         found.append(_told(step, right, left, counts, join, driving=False))
-    return tuple(finding for finding in found if finding is not None)
+    said = tuple(finding for finding in found if finding is not None)
+    # What no row has is said once, of the side that drives the join.
+    return tuple(finding for finding in said if finding.code == "no_partner")[:1] or said
 
 
 def _told(
-    step: str, ours: _Traced, theirs: _Traced, counts: tuple[int, int], join: Losing, *, driving: bool
+    step: str, ours: _Traced, theirs: _Traced, counts: tuple[int, int, int], join: Losing, *, driving: bool
 ) -> Finding | None:
-    unmatched, rows = counts
+    unmatched, rows, others = counts
     if unmatched == 0:
         return None
     fewer = ours.filtered or ours.combined
@@ -80,10 +85,18 @@ def _told(
         done = " and ".join(["filtered"] * ours.filtered + ["combined"] * ours.combined)
         message += f" (counted in {ours.base.label} before its rows were {done})"
     evidence = (("unmatched", str(unmatched)), ("rows", str(rows)), ("table", ours.base.label))
+    if unmatched == rows and others:
+        message = f"not one of {rows} rows of {ours.base.label} has a partner in {theirs.base.label}: "
+        message += f"{_named(ours)} and {_named(theirs)} share no value"
+        return Finding("risk", "no_partner", step, message, "join on the key that relates them", "sql", evidence)
     if join.kept:
         return Finding("note", "unmatched_rows", step, message, "", "sql", evidence)
     hint = f"use a left join to keep every row of {ours.base.label}" if driving else ""
     return Finding("note", "row_loss", step, message, hint, "sql", evidence)
+
+
+def _named(side: _Traced) -> str:
+    return ", ".join(f"{side.base.label}.{name}" for name in side.columns)
 
 
 def _unmeasured(step: str, join: Losing, why: str) -> Finding:

@@ -16,13 +16,6 @@ __all__ = ["SourceProber"]
 
 T = TypeVar("T")
 
-_INTEGERS = "TINYINT SMALLINT INTEGER BIGINT HUGEINT UTINYINT USMALLINT UINTEGER UBIGINT UHUGEINT BIGNUM"
-_TIMES = "DATE TIMESTAMP TIMESTAMP_S TIMESTAMP_MS TIMESTAMP_NS"
-_KINDS = {
-    **dict.fromkeys((*_INTEGERS.split(), "DECIMAL", "FLOAT", "DOUBLE"), "number"),
-    **dict.fromkeys(_TIMES.split(), "time"),
-}
-
 
 class SourceProber:
     """Implements ports.Prober by scanning sources through DuckDB; memory stays within the settings' limit.
@@ -158,8 +151,7 @@ def _identity(table: Table) -> tuple[object, ...]:
 
 def _kind(table: Table, name: str) -> str:
     column = table.column(name)
-    head = column.type.upper().split("(")[0] if column else ""
-    return _KINDS.get(head, head)
+    return column.family if column is not None else ""
 
 
 def _grouped(select: str, columns: Sequence[str], text: Sequence[bool]) -> str:

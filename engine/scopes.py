@@ -9,7 +9,8 @@ from agent_etl.engine.aggregates import judge
 from agent_etl.engine.frame import Frame, aggregates, conjuncts, own_nodes, text_of
 from agent_etl.engine.goal import Finding
 from agent_etl.engine.joins import Joiner
-from agent_etl.engine.lineage import Base, Cause, Origin, Shape, made, opaque
+from agent_etl.engine.lineage import Base, Cause, Origin, Shape, clashing, made, opaque
+from agent_etl.engine.nulls import not_in, undone
 from agent_etl.engine.ports import Prober
 from agent_etl.engine.projection import column_names, group_keys, held_to_one, literal_rows, outputs
 
@@ -58,6 +59,8 @@ class Reader:
         left = self.query(node.left, scope, label, outer)
         right = self.query(node.right, scope, label, outer)
         pairs = dict(right.columns) if node.args.get("by_name") else {}
+        if not pairs:
+            self.findings += _misplaced(self.step, left, right)
         columns: list[tuple[str, Origin]] = []
         causes: list[Cause] = []
         for index, (name, origin) in enumerate(left.columns):
@@ -86,7 +89,9 @@ class Reader:
         frame = replace(frame, aliases=self._aliases(node, frame), outer=outer)
         parts = [part for key in ("expressions", "where", "having", "qualify", "order") for part in _listed(node, key)]
         for inner in _subqueries(parts):
-            self.query(inner, scope, label, frame)
+            finding = not_in(self.step, inner, self.query(inner, scope, label, frame), self.prober)
+            self.findings += [finding] if finding is not None else []
+        self.findings += undone(self.step, node, frame, where)
         group = node.args.get("group")
         grouped = group is not None or any(window is None for _, window in aggregates(parts))
         self.findings += judge(self.step, parts, frame, windows=not grouped)
@@ -234,6 +239,22 @@ class Reader:
             return shape.one_per(tuple(frame.origin(item) for item in listed))
         rows = made(label, shape.columns, (frozenset(name for name, _ in shape.columns),))
         return replace(rows, partial=shape.partial)
+
+
+def _misplaced(step: str, left: Shape, right: Shape) -> list[Finding]:
+    """Columns that a union puts under each other by their place though their names or types say otherwise."""
+    ours, theirs = ([name.lower() for name, _ in shape.columns] for shape in (left, right))
+    if ours != theirs and sorted(ours) == sorted(theirs):
+        message = f"the union puts {', '.join(theirs)} under {', '.join(ours)}: columns go by place, not by name"
+        return [Finding("risk", "union_order", step, message, "write UNION ALL BY NAME", "sql")]
+    found = []
+    for (name, one), (_, other) in zip(left.columns, right.columns, strict=False):
+        columns = clashing(one, other)
+        if columns is not None:
+            types = " and ".join(f"{column.name} ({column.type})" for column in columns)
+            message = f"the union makes one column {name} of {types}"
+            found.append(Finding("risk", "union_types", step, message, "cast one of them to say so", "sql"))
+    return found
 
 
 def _cause_of(origin: Origin, shape: Shape) -> Cause | None:

@@ -122,11 +122,12 @@ def _happened(r: Reading, source: Source, word: str) -> Expr | None:
 def dated_by(source: Source, participle: str) -> Expr | None:
     """The date or moment at which that happened: `booked` -> booked_on; None without exactly one."""
     root = (_ROOTS.get(participle.lower(), participle.lower()),)
-    forms = {root + tail for tail in _TAILS}
+    # Written together too: `dob` is a birthdate.
+    forms = {"".join(root + tail) for tail in _TAILS}
     found = [
         column(source.alias, one.name, one.type)
         for one in source.table.columns
-        if kind_of(one.type) in ("date", "timestamp") and stems(one.name) in forms
+        if kind_of(one.type) in ("date", "timestamp") and "".join(stems(one.name)) in forms
     ]
     return found[0] if len(found) == 1 else None
 

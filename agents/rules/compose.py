@@ -11,6 +11,7 @@ from agent_etl.agents.rules.duplicates import decided
 from agent_etl.agents.rules.expressions import Ref, column, identifier
 from agent_etl.agents.rules.intent import Dedupe, Edge, Filter, GroupKey, Source
 from agent_etl.agents.rules.kept import keep_rows
+from agent_etl.agents.rules.keytypes import refuse_unlike_keys
 from agent_etl.agents.rules.links import Links
 from agent_etl.agents.rules.names import slug
 from agent_etl.agents.rules.reading import Reading
@@ -34,6 +35,7 @@ def compose(r: Reading, clauses: tuple[tuple[int, int], ...]) -> Plan:
     involved = _involved(r)
     links = Links(r)
     links.settle(involved)
+    refuse_unlike_keys(r, links)
     keep_rows(r, links)
     _useful(r, links, involved)
     streams = Streams(r, involved)
@@ -165,9 +167,19 @@ def _one_row(r: Reading, streams: Streams, dedupe: Dedupe, source: Source) -> st
         orders.append(f"{identifier(dedupe.order.column)} {'DESC' if dedupe.descending else 'ASC'} NULLS LAST")
     chosen = {key.sole.column for key in dedupe.keys if key.sole is not None}
     chosen |= {dedupe.order.column} if dedupe.order is not None else set()
+    if dedupe.order is not None:
+        _tell_ties(r, dedupe, source)
     # Ties are settled by the remaining columns, so that the same rows give the same row everywhere.
     orders += [f"{identifier(one.name)} NULLS LAST" for one in source.table.columns if one.name not in chosen]
     return f"row_number() OVER (PARTITION BY {keys} ORDER BY {', '.join(orders)}) = 1"
+
+
+def _tell_ties(r: Reading, dedupe: Dedupe, source: Source) -> None:
+    keys = [key.sole.column for key in dedupe.keys if key.sole is not None]
+    order = dedupe.order.column if dedupe.order is not None else ""
+    rest = [one.name for one in source.table.columns if one.name not in (*keys, order)]
+    if rest and len(keys) == len(dedupe.keys) and not r.request.prober.keys(source.table, (*keys, order)).unique:
+        r.asking.note(f"Rows with the same {', '.join((*keys, order))}: the one with the lowest {rest[0]} stays.")
 
 
 def _plan(

@@ -165,7 +165,8 @@ def derived_name(r: Reading) -> str:
     """A table name from what the goal asks for: `revenue_per_region`, `orders`."""
     outputs = [one for one in r.intent.outputs if one.expression.measures()]
     groups = [one.name for one in r.intent.groups]
-    sources = [source.alias for source in r.sources]
+    apart = {edge.right for edge in r.intent.edges if edge.how in ("anti", "semi")}
+    sources = [source.alias for source in r.sources if source.alias not in apart]
     if outputs:
         parts = [outputs[0].name, *(["per", *groups] if groups else [])]
         name = slug(" ".join(parts))

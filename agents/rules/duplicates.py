@@ -7,6 +7,7 @@ from agent_etl.agents.rules.expressions import Expr, Ref
 from agent_etl.agents.rules.ground import STRONG
 from agent_etl.agents.rules.intent import Dedupe, Source
 from agent_etl.agents.rules.lexicon import ARTICLES, DEDUPE_VERBS, DROP_VERBS, PRONOUNS, ROW_NOUNS
+from agent_etl.agents.rules.names import entity_words, stems
 from agent_etl.agents.rules.periods import date_column
 from agent_etl.agents.rules.qualities import pass_place
 from agent_etl.agents.rules.reading import Reading
@@ -304,12 +305,23 @@ def _choices(r: Reading, alias: str) -> list[tuple[str, str]]:
     return choices
 
 
+def _said_before(r: Reading, source: Source, start: int) -> bool:
+    """`load a, drop duplicates, join b`: the table is named before the clause."""
+    entity, dataset = entity_words(source.table.name), source.table.dataset.lower()
+    return any(
+        dataset.endswith(token.low.removeprefix("./")) if token.kind == "place" else stems(token.text) == entity
+        for token in r.cur.tokens[:start]
+        if token.kind in ("word", "place")
+    )
+
+
 def _only(r: Reading, keys: list[Expr], start: int) -> str:
     named = {ref.source for key in keys for ref in key.refs()} or {source.alias for source in r.sources}
     if r.current is not None and not keys and len(named) > 1 and len(r.sources) == 1:
         named = {r.current.alias}
-    if len(named) == 1:
-        return named.pop()
+    before = {source.alias for source in r.sources if source.alias in named and _said_before(r, source, start)}
+    if len(named) == 1 or len(before) == 1:
+        return (before if len(before) == 1 else named).pop()
     return r.asking.choose(
         "table",
         r.cur.span(start),

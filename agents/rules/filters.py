@@ -96,7 +96,12 @@ def _bare(r: Reading) -> bool:
 def _drop_rows(r: Reading) -> bool:
     """`drop rows …`, `remove orders …`: rows, not columns."""
     start = r.cur.at
-    if r.cur.take_any(DROP_VERBS):
+    verb = r.cur.take_any(DROP_VERBS)
+    if verb == "delete" and not r.target_starts:
+        raise r.unknown(
+            start, "rows of a source are not deleted; say where the rows that stay are written", clause_end(r)
+        )
+    if verb is not None:
         r.cur.skip(ARTICLES | {"all", "any"})
         at = r.cur.at
         if r.cur.low() not in ("duplicate", "duplicates", "duplicated", "column", "columns"):

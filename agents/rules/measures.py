@@ -108,7 +108,7 @@ def count_of(r: Reading, start: int) -> Expr | None:
     """`[distinct] tracks`, `rows`, `distinct statuses` as a count; None when the words name nothing."""
     distinct = r.cur.take_any(DISTINCT) is not None
     r.cur.skip(ARTICLES)
-    if r.cur.low() in ROW_NOUNS and not distinct:
+    if r.cur.low() in ROW_NOUNS | {"them"} and not distinct:
         r.cur.next()
         return add_measure(r, Measure("count_rows", None, "*", r.phrase, entity=True))
     adjective = take_adjective(r)

@@ -32,7 +32,7 @@ from agent_etl.agents.rules.sorting import read_limit, read_sort
 from agent_etl.agents.rules.sources import find_sources, read_source
 from agent_etl.agents.rules.subjects import read_subject
 from agent_etl.agents.rules.targets import read_target
-from agent_etl.agents.rules.unsupported import reason_for
+from agent_etl.agents.rules.unsupported import named_as_column, reason_for
 from agent_etl.agents.rules.words import tokenize
 from agent_etl.engine.complaints import nearest
 
@@ -151,7 +151,7 @@ def _is_target(r: Reading, position: int) -> bool:
 def _one(r: Reading, start: int) -> None:
     """Read one phrase, or refuse its words."""
     reason = reason_for(r)
-    if reason is not None:
+    if reason is not None and not named_as_column(r):
         r.cur.at = _boundary(r, start)
         r.asking.refuse(r.cur.span(start), reason)
         return

@@ -48,7 +48,7 @@ def read_presence(r: Reading) -> bool:
     start = r.cur.at
     out = r.cur.take_any(EXCLUDE_VERBS) is not None or r.cur.take("leave out", "leaving out", "but not", "minus")
     kept = not out and r.cur.take(*_KEEP)
-    r.cur.skip(ARTICLES | {"all", "those"})
+    r.cur.skip((ARTICLES - {"that"}) | {"all", "those"})
     subject = _subject(r)
     those = r.cur.tokens[r.cur.at - 1].low in ROW_NOUNS | {"those", "ones"} if r.cur.at else False
     link = r.cur.take("where", "whose", "that", "which", "who", "and whose", "and which")
@@ -158,7 +158,7 @@ def _has(r: Reading, verbs: bool) -> tuple[Word, Source, Ref | None] | None:
 
 def _thing(r: Reading) -> Source | None:
     """`order`, `orders in orders.csv`, `flight of flights.parquet`."""
-    other = r.take_entity(least=0.86)
+    other = r.take_entity(least=0.86) or named_table(r)
     if other is None:
         return None
     at = r.cur.at

@@ -96,7 +96,7 @@ def _present(r: Reading, links: Links, streams: Streams, parent: Source, childre
             # Every row stays, and counts once however many partners it has: the other table is not needed.
             streams.leave(other)
             continue
-        on = " AND ".join(f"{streams.full(Ref(other, b))} = {streams.full(Ref(seen.left, a))}" for a, b in seen.pairs)
+        on = " AND ".join(streams.equal(Ref(other, b), Ref(seen.left, a)) for a, b in seen.pairs)
         conditions.append(f"EXISTS (SELECT 1 FROM {identifier(streams.step(other))} WHERE {on})")
     return conditions
 
@@ -237,7 +237,6 @@ def _attach(r: Reading, links: Links, streams: Streams, child: _Child) -> str:
     if any(edge.how == "inner" for edge in child.path):
         missing = links.overlap(last).left_unmatched
         keyword = keep_or_drop(r, links, last, missing) if missing else "LEFT JOIN"
-    pairs = zip([one for one, _ in last.pairs], _key_names(child), strict=True)
     step = identifier(child.step)
-    on = " AND ".join(f"{streams.full(Ref(last.left, one))} = {step}.{identifier(name)}" for one, name in pairs)
+    on = " AND ".join(streams.equal(Ref(last.left, one), Ref(last.right, other), step) for one, other in last.pairs)
     return f"{keyword} {step} ON {on}"

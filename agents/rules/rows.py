@@ -92,7 +92,7 @@ def joined(r: Reading, links: Links, streams: Streams, base: Source) -> list[str
         reached.add(seen.right)
     for edge in waiting:
         pairs = [(Ref(edge.left, one), Ref(edge.right, other)) for one, other in edge.pairs]
-        clauses[-1] += "".join(f" AND {streams.full(one)} = {streams.full(other)}" for one, other in pairs)
+        clauses[-1] += "".join(f" AND {streams.equal(one, other)}" for one, other in pairs)
     return clauses
 
 
@@ -131,10 +131,7 @@ def absent(r: Reading, links: Links, streams: Streams) -> list[str]:
             continue
         found = links.completed(edge)
         step = identifier(streams.step(found.right))
-        on = " AND ".join(
-            f"{streams.full(Ref(found.right, other))} = {streams.full(Ref(found.left, one))}"
-            for one, other in found.pairs
-        )
+        on = " AND ".join(streams.equal(Ref(found.right, b), Ref(found.left, a)) for a, b in found.pairs)
         word = "NOT EXISTS" if edge.how == "anti" else "EXISTS"
         conditions.append(f"{word} (SELECT 1 FROM {step} WHERE {on})")
     return conditions

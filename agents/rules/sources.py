@@ -110,7 +110,7 @@ def same_place(r: Reading, connection: str, place: str) -> bool:
     if r.request.catalogue.places.get(place) == connection:
         return True
     kind = r.request.catalogue.connections.get(connection, "")
-    aliases = {"postgresql": "postgres", "pg": "postgres", "sqlite3": "sqlite"}
+    aliases = {"postgresql": "postgres", "pg": "postgres", "mariadb": "mysql", "sqlite3": "sqlite"}
     return aliases.get(wanted, wanted) == kind.lower()
 
 
@@ -170,7 +170,7 @@ def _whole_place(r: Reading) -> bool:
     r.place = place
     r.places.add(place.lower())
     at = r.cur.at
-    r.cur.take("table", "tables", ":")
+    r.cur.take("table", "tables", ":", ",")
     found = _items(r, place)
     if not found:
         r.cur.at = at

@@ -1,6 +1,6 @@
 """Which step carries a source's rows, and which of its columns are read."""
 
-from agent_etl.agents.rules.expressions import Expr, Ref, identifier
+from agent_etl.agents.rules.expressions import Expr, Ref, identifier, kind_of
 from agent_etl.agents.rules.intent import Edge, Filter, Source
 from agent_etl.agents.rules.names import slug
 from agent_etl.agents.rules.reading import Reading
@@ -51,10 +51,24 @@ class Streams:
 
     def join(self, edge: Edge, keyword: str) -> str:
         """`JOIN b ON a.k = b.k` for an edge whose left side is there already."""
-        on = " AND ".join(
-            f"{self.full(Ref(edge.left, one))} = {self.full(Ref(edge.right, other))}" for one, other in edge.pairs
-        )
+        on = " AND ".join(self.equal(Ref(edge.left, one), Ref(edge.right, other)) for one, other in edge.pairs)
         return f"{keyword} {identifier(self.step(edge.right))} ON {on}"
+
+    def equal(self, one: Ref, other: Ref, step: str = "") -> str:
+        """Two keys are equal: as text where one of them is, as they were measured. `step` holds the other one."""
+        left = self.full(one)
+        right = f"{step}.{identifier(other.column)}" if step else self.full(other)
+        kinds = [self._kind(one), self._kind(other)]
+        if "text" in kinds and set(kinds) != {"text"}:
+            left, right = (
+                side if kind == "text" else f"CAST({side} AS VARCHAR)"
+                for side, kind in zip((left, right), kinds, strict=True)
+            )
+        return f"{left} = {right}"
+
+    def _kind(self, ref: Ref) -> str:
+        found = self.r.table(ref.source).column(ref.column)
+        return kind_of(found.type) if found is not None else ""
 
     def pending(self) -> list[Filter]:
         """Row conditions that no step has applied yet."""

@@ -19,6 +19,7 @@ from agent_etl.agents.rules.lexicon import (
 )
 from agent_etl.agents.rules.reading import Reading
 from agent_etl.agents.rules.sources import same_place
+from agent_etl.agents.rules.unsupported import named_as_column
 
 __all__ = ["read_target"]
 
@@ -34,7 +35,7 @@ _FORMATS: dict[str, Format] = {
     "parquet": "parquet",
 }
 _DATABASES = (".sqlite", ".sqlite3", ".db", ".duckdb")
-_KINDS = frozenset({"postgres", "postgresql", "pg", "sqlite", "duckdb", "warehouse"})
+_KINDS = frozenset({"postgres", "postgresql", "pg", "mysql", "mariadb", "sqlite", "duckdb", "warehouse"})
 _WRITES = (
     WRITE_VERBS
     | REPLACE_VERBS
@@ -320,7 +321,8 @@ def _keys(r: Reading) -> tuple[tuple[str, tuple[int, int]], ...]:
         at = r.cur.at
         if not r.cur.take(", and", "and", ",", "+", "&"):
             break
-        if not closing and r.cur.low() in _WRITES | {"then", "sort", "longest", "only", "sorted", "email", "send"}:
+        verb = r.cur.low() in _WRITES | {"then", "sort", "longest", "only", "sorted", "email", "send"}
+        if not closing and verb and not named_as_column(r):
             r.cur.at = at
             break
     if closing:

@@ -2,7 +2,11 @@
 
 from agent_etl.agents.rules.reading import Reading
 
-__all__ = ["reason_for"]
+__all__ = ["named_as_column", "reason_for"]
+
+_AFTER_NAME = frozenset(
+    {",", "is", "=", "!=", "<", ">", "<=", ">=", "starts", "ends", "contains", "only", "column", "as"}
+)
 
 _REASONS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("messages and notifications are not something a pipeline here can send", (
@@ -41,6 +45,24 @@ _REASONS: tuple[tuple[str, tuple[str, ...]], ...] = (
     )),
     ("rows of a target are not deleted on their own", ("truncate", "purge", "wipe", "delete from")),
 )  # fmt: skip
+
+
+def named_as_column(r: Reading) -> bool:
+    """The word at the cursor is the whole name of a column, and what follows goes on as after a name.
+
+    `email, name` and `rank is 1` are about columns; `email it` is not, and `and email` at the end may not be.
+    """
+    names = {one.name.lower() for source in r.sources for one in source.table.columns}
+    follower = r.cur.low(1) if r.cur.low(1) != "and" else r.cur.low(2)
+    listed = r.cur.low(1) == "and" and follower in names
+    placed = r.cur.low(1) in ("from", "of", "in") and r.cur.kind(2) == "place"
+    ends = r.cur.low(1) in ("", ",", ";", ".", "and", "into", "to") and r.cur.low(-1) in ("and", ",", "by", "per")
+    return r.cur.low() in names and (follower in _AFTER_NAME or listed or placed or (ends and _listed_before(r, names)))
+
+
+def _listed_before(r: Reading, names: set[str]) -> bool:
+    """`a and email`, where `a` is a column's name as well."""
+    return r.cur.low(-2) in names
 
 
 def reason_for(r: Reading) -> str | None:

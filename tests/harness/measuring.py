@@ -28,7 +28,7 @@ class MeasuringProber:
 
     def overlap(self, left: Table, left_on: Sequence[str], right: Table, right_on: Sequence[str]) -> Overlap:
         self.asked += 1
-        on = " AND ".join(f"l.{a} = r.{b}" for a, b in zip(left_on, right_on, strict=True))
+        on = " AND ".join(f"l.{a}::VARCHAR = r.{b}::VARCHAR" for a, b in zip(left_on, right_on, strict=True))
         one = self._one
         return Overlap(
             *one(f"SELECT count(*) FROM {left.name}"),

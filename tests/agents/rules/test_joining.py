@@ -158,3 +158,27 @@ def test_a_joined_table_that_only_keeps_rows() -> None:
     plan = world.agrees(f"Left {joined[0].lower()}{joined[1:]}", "SELECT model, sum(tank) FROM {trucks} GROUP BY 1")
     assert [one.name for one in plan.extracts] == ["trucks"]
     world.close()
+
+
+def test_keys_of_two_types() -> None:
+    """Whole numbers meet text as text, as they were measured; text that writes a number in several ways is refused."""
+    world = World()
+    world.add("orders.csv", "SELECT * FROM (VALUES (1, 7, 10), (2, 70, 5), (3, 8, 1)) t(order_id, cust, amount)")
+    world.add("clients.csv", "SELECT * FROM (VALUES ('7', 'Bob'), ('70', 'Cy'), ('x9', 'Dee')) t(cust, label)")
+    world.add("odd.csv", "SELECT * FROM (VALUES ('007', 'Bob'), ('7', 'Cy')) t(cust, title)")
+    on = "cust::VARCHAR = c.cust"
+    world.agrees(
+        "Join orders.csv with clients.csv on cust and total amount per label",
+        f"SELECT label, sum(amount) FROM {{orders}} o JOIN {{clients}} c ON o.{on} GROUP BY 1",
+    )
+    world.agrees(
+        "Left join orders.csv with clients.csv on cust, keep order_id and label",
+        f"SELECT order_id, label FROM {{orders}} o LEFT JOIN {{clients}} c ON o.{on}",
+    )
+    world.agrees(
+        "orders.csv whose cust is not in clients.csv",
+        "SELECT * FROM {orders} WHERE cust::VARCHAR NOT IN (SELECT cust FROM {clients})",
+    )
+    draft = world.plan("Join orders.csv with odd.csv on cust and total amount per title")
+    assert draft.plan is None and draft.refusals[0].quote == "odd.csv"
+    world.close()
