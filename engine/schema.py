@@ -95,7 +95,8 @@ class Catalogue:
     that are nowhere. `places` says which connection a database file in the goal's words is (`shop.sqlite`: `shop`).
     `written` says how earlier runs of the same goal loaded a table: (connection, table) to mode. `outputs` are such
     tables that those runs did not read: they are the goal's targets and none of its sources. `unreachable` are the
-    connections that did not answer: what they hold is not known.
+    connections that did not answer: what they hold is not known. `near` are, for a name of `missing`, the files that
+    are called almost so.
     """
 
     tables: tuple[Table, ...]
@@ -106,6 +107,7 @@ class Catalogue:
     written: Mapping[tuple[str, str], str] = field(default_factory=lambda: MappingProxyType({}))
     outputs: tuple[Table, ...] = ()
     unreachable: tuple[str, ...] = ()
+    near: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
 
     def named(self, name: str) -> tuple[Table, ...]:
         """Every table that `name` calls, ignoring case: see `Table.names`."""

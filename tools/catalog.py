@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from urllib.parse import unquote, urlsplit
 
+from agent_etl.engine.complaints import nearest
 from agent_etl.engine.errors import AgentEtlError, ConnectionLost, NotFound, SettingsError, SourceError, UsageError
 from agent_etl.engine.mentions import Mention, mentions
 from agent_etl.engine.plan import Extract, Plan
@@ -92,6 +93,7 @@ class _Survey:
         self.kinds: dict[str, str] = {}
         self.missing: list[str] = []
         self.unreachable: list[str] = []
+        self.files: tuple[str, ...] = ()
         self.places: dict[str, str] = {}
 
     def run(self) -> Catalogue:
@@ -112,6 +114,7 @@ class _Survey:
             missing=missing,
             places=self.places,
             unreachable=tuple(self.unreachable),
+            near={name: near for name in missing if (near := nearest(name, self.files))},
         )
 
     def _connection(self, name: str) -> None:
@@ -191,10 +194,10 @@ class _Survey:
     def _folder_files(self, here: Connection) -> None:
         """Files of the current directory that the goal's words may mean."""
         try:
-            names = here.source().tables()
+            self.files = here.source().tables()
         except (NotFound, UsageError):
             return
-        for name in filter(self.wanted.likely, names):
+        for name in filter(self.wanted.likely, self.files):
             self._add(here, name, required=self.wanted.exactly(name))
 
     def _whole(self, connection: Connection, *, named: bool) -> bool:

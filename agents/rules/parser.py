@@ -34,7 +34,6 @@ from agent_etl.agents.rules.subjects import read_subject
 from agent_etl.agents.rules.targets import read_target
 from agent_etl.agents.rules.unsupported import named_as_column, reason_for
 from agent_etl.agents.rules.words import tokenize
-from agent_etl.engine.complaints import nearest
 
 __all__ = ["read_goal"]
 
@@ -135,7 +134,7 @@ def _missing(r: Reading) -> None:
     for name in r.request.catalogue.missing:
         at = r.cur.goal.find(name)
         if at >= 0 and not _is_target(r, at):
-            near = nearest(name, (table.dataset for table in r.request.catalogue.tables))
+            near = r.request.catalogue.near.get(name, ())
             known = f"; near are {', '.join(near)}" if near else ""
             r.asking.refuse((at, at + len(name)), f"no such file or table was found{known}")
 

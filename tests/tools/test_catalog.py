@@ -85,6 +85,13 @@ def test_names_that_lead_nowhere_are_told(surveyed: Survey) -> None:
     assert catalogue.missing == ("sales.csv", "old/", "gone.sqlite", "out.parquet")
 
 
+def test_a_missing_file_has_those_that_are_called_almost_so(surveyed: Survey) -> None:
+    """Near names are told and are no tables: what nobody named is no source."""
+    catalogue = surveyed("Load raw_ordes.csv and replace x")
+    assert (catalogue.missing, dict(catalogue.near)) == (("raw_ordes.csv",), {"raw_ordes.csv": ("raw_orders.csv",)})
+    assert surveyed("Load nothing_like_it.csv").near == {}
+
+
 def test_a_named_folder_connection_is_searched_for_files(surveyed: Survey) -> None:
     """A file name that is not in the current directory is looked up in the folder connections."""
     folder = Path("exports").absolute().as_uri() + "/"
