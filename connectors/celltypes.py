@@ -86,10 +86,10 @@ def _fits(cell: str, value: str, kind: str) -> str:
         return f"CASE WHEN {quick} ({short}) THEN true {printed} ELSE {exact} END"
     if head == "DECIMAL":
         precision, _, scale = kind.partition("(")[2].rstrip(")").partition(",")
-        digits = int(scale or (0 if precision else 3))
-        whole = int(precision or 18) - digits
-        if whole + digits == 38:  # no wider decimal is there to compare with
-            look = rf"[+-]?[0-9]*(\.[0-9]{{0,{digits}}}0*)?"
+        places = int(scale or (0 if precision else 3))
+        whole = int(precision or 18) - places
+        if whole + places == 38:  # no wider decimal is there to compare with
+            look = rf"[+-]?[0-9]*(\.[0-9]{{0,{places}}}0*)?"
             return f"regexp_full_match({cell}, {literal(look)}) AND {value} IS NOT NULL"
         return f"TRY_CAST({cell} AS DECIMAL(38, {38 - whole})) = {value}"
     if head == "BOOLEAN":

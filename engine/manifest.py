@@ -41,8 +41,8 @@ class SetAside:
 class Manifest:
     """A sealed package. `rows_in` = `rows` + `filtered` + `quarantined`.
 
-    `quarantined` rows lie in two files: `rejects`, which could not be read, and `failed`, which failed a check. `reread`
-    says, as JSON text, how a reject becomes a row again. `reasons` are counted, the most frequent first.
+    `quarantined` rows lie in two files: `rejects`, which could not be read, and `failed`, which failed a check.
+    `reread` says, as JSON text, how a reject becomes a row again. `reasons` are counted, the most frequent first.
     """
 
     fingerprint: str

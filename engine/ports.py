@@ -191,8 +191,8 @@ class LoadResult:
     """What a load did. `rows` were given; `inserted`, `updated`, `deleted` are rows of the table that were so changed.
 
     For scd2 these rows are versions. `repeated` rows were there from an earlier load and were not added again.
-    `quarantined` dead letters were written. `already`: the marker was there, nothing was written. `unchanged`: there was
-    nothing new to write, `marker` is that of an earlier load. `notes` are things that a person should know.
+    `quarantined` dead letters were written. `already`: the marker was there, nothing was written. `unchanged`: there
+    was nothing new to write, `marker` is that of an earlier load. `notes` are things that a person should know.
     """
 
     marker: Marker

@@ -74,8 +74,8 @@ class Settings(BaseSettings):
     `home` holds state, staged data and the default warehouse. `memory_limit` bounds DuckDB's buffers, `threads` its
     workers (None: one a core). `concurrency` tasks run at once. A transient failure is tried `max_retries` times more,
     a failed plan is corrected at most `max_repairs` times, a run that crashes is resumed at most `max_recoveries` times
-    in a row. `store_url` moves the run store into another database. `log` writes each event of a run to standard error, one line
-    each, from `log_level` up.
+    in a row. `store_url` moves the run store into another database. `log` writes each event of a run to standard error,
+    one line each, from `log_level` up.
     """
 
     model_config = SettingsConfigDict(

@@ -82,8 +82,8 @@ def resume_pipeline(
     run takes one too. Without what it waits for, the run stays waiting. Passwords that came with `connections=` must be
     given again.
 
-    `force` goes on with a run that was given up as dead, and sees that an ended run's output is there still: a load that
-    its target has lost is done again.
+    `force` goes on with a run that was given up as dead, and sees that an ended run's output is there still: a load
+    that its target has lost is done again.
 
     Raises: UnknownRun; UsageError for an answer or a decision that does not fit (the run stays as it is); Busy naming
     the process that works on the run or its pipeline; DeadRun after too many crashes; SettingsError. Side effects:

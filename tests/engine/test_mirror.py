@@ -84,10 +84,12 @@ def test_a_load_that_the_mirror_missed_is_put_there(shop):
     shop.store.create_run("dead", "copy", {})
     with duckdb.connect(str(shop.settings.home / "warehouse.duckdb")) as connection:
         connection.execute(
-            "INSERT INTO _etl_loads BY NAME SELECT * REPLACE ('x' AS load_id, 2 AS epoch, 'dead' AS run_id) FROM _etl_loads"
+            "INSERT INTO _etl_loads BY NAME "
+            "SELECT * REPLACE ('x' AS load_id, 2 AS epoch, 'dead' AS run_id) FROM _etl_loads"
         )
         connection.execute(
-            "INSERT INTO _etl_loads BY NAME SELECT * REPLACE ('y' AS load_id, 3 AS epoch, 'foreign' AS run_id) FROM _etl_loads WHERE epoch = 2"
+            "INSERT INTO _etl_loads BY NAME "
+            "SELECT * REPLACE ('y' AS load_id, 3 AS epoch, 'foreign' AS run_id) FROM _etl_loads WHERE epoch = 2"
         )
     grown(shop)
     shop.run(COPY, "r2")
