@@ -202,7 +202,7 @@ def test_the_zone_of_the_process_does_not_matter(world: World) -> None:
         dataset = world.sources[source].dataset("wide")
         extract = {"name": f"read_{source}", "source": f"from_{source}", "dataset": dataset, "options": options}
         extracts.append({**extract, "columns": ["id", *names]})
-        for target in (t for s, t in STAR if s == source):
+        for target in (t for s, t in RING if s == source):
             table = world.targets[target].dataset(f"zoned_{source}")
             load = {"name": f"load_{source}_{target}", "from": f"read_{source}", "target": f"to_{target}"}
             loads.append({**load, "table": table, "mode": "append"})
@@ -216,7 +216,7 @@ def test_the_zone_of_the_process_does_not_matter(world: World) -> None:
     for source in SYSTEMS:
         kinds = [kind for kind in held(source) if kind.name in TIMES]
         wanted = rows(world.sources[source], "wide", kinds)
-        for target in (t for s, t in STAR if s == source):
+        for target in (t for s, t in RING if s == source):
             assert rows(world.targets[target], f"zoned_{source}", kinds) == wanted, (source, target)
 
 
