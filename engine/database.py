@@ -28,10 +28,13 @@ from sqlalchemy import (
 )
 
 from agent_etl.engine.errors import AgentEtlError, Busy, ConnectionLost, DiskFull, SettingsError
+from agent_etl.engine.lease import Holder, held
 from agent_etl.engine.security.paths import prepare_home, private_file
 from agent_etl.engine.security.secrets import redact, resolve
 
 __all__ = ["VERSION", "audit", "documents", "loads", "opened", "runs", "tasks", "transaction"]
+
+_PATIENCE = 30.0
 
 VERSION = 1
 """The version of the tables below; a store that a newer agent-etl made is not opened."""
@@ -126,12 +129,17 @@ def opened(home: Path, url: str | None) -> Engine:
                 hint="correct store_url in agent_etl.toml or AGENT_ETL_STORE_URL",
             ) from None
     try:
-        with transaction(engine) as connection:
+        # SQLite makes each table by itself: two processes that open a new store must not both begin.
+        with held(home / "state.lock", _refused, patience=_PATIENCE), transaction(engine) as connection:
             _prepare(connection, redact(url) if url else str(home / "state.db"))
     except BaseException:
         engine.dispose()
         raise
     return engine
+
+
+def _refused(holder: Holder) -> Busy:
+    return Busy("Another process makes the run store", holder=holder.pid, host=holder.host)
 
 
 def _prepare(connection: Connection, where: str) -> None:

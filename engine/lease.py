@@ -9,7 +9,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -87,8 +87,9 @@ def held(
             if time.monotonic() >= deadline:
                 raise refused(_holder(os.pread(descriptor, _LONGEST, 0)))
             time.sleep(_PAUSE)
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, json.dumps(asdict(Holder(str(os.getpid()), socket.gethostname(), run))).encode(), 0)
+        with suppress(OSError):  # on a full disk the lock holds all the same, without a name
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, json.dumps(asdict(Holder(str(os.getpid()), socket.gethostname(), run))).encode(), 0)
         yield
     finally:
         os.close(descriptor)

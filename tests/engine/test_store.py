@@ -213,3 +213,27 @@ def test_an_unknown_run_names_the_command_that_lists_the_home(tmp_path):
     with RunStore(tmp_path / "my home") as store, pytest.raises(UnknownRun) as caught:
         store.get_run("nobody")
     assert f"agent-etl runs --home '{tmp_path / 'my home'}'" in caught.value.hint
+
+
+def test_a_store_that_is_half_made_is_completed(tmp_path):
+    """Tables that a process was killed over are made by the next one, and the version comes last."""
+    RunStore(tmp_path).close()
+    connection = sqlite3.connect(tmp_path / "state.db")
+    connection.executescript("DELETE FROM etl_meta; DROP TABLE etl_runs; DROP TABLE etl_tasks")
+    connection.close()
+    with RunStore(tmp_path) as store:
+        assert store.create_run("r", "goal", {}).status == "started"
+
+
+def test_processes_that_open_a_new_store_at_once(tmp_path):
+    """Of many processes that look for the same new store each finds it whole."""
+    script = textwrap.dedent("""
+        import sys
+        from pathlib import Path
+        from agent_etl.engine.store import RunStore
+        RunStore(Path(sys.argv[1])).close()
+    """)
+    command = [sys.executable, "-c", script, str(tmp_path / "home")]
+    started = [subprocess.Popen(command, stderr=subprocess.PIPE) for _ in range(4)]
+    ended = [(process.communicate(timeout=60)[1], process.returncode) for process in started]
+    assert ended == [(b"", 0)] * 4
