@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass
+from functools import cached_property
 
 from agent_etl.agents.increments import load_findings
 from agent_etl.agents.modes import mode_findings, written
@@ -96,9 +97,9 @@ class _Proof:
         if columns is None:
             return findings
         findings += self._key(columns)
-        findings += mode_findings(self.plan, step, columns, self._there(), self.bench)
+        findings += mode_findings(self.plan, step, columns, self._there, self.bench)
         findings += self._limits(columns)
-        findings += self._shape(written(step, columns, self._there()))
+        findings += self._shape(written(step, columns, self._there))
         return findings
 
     def _stakes(self, binding: Binding) -> list[Finding]:
@@ -107,7 +108,7 @@ class _Proof:
         if self.connection.protected:
             message = f"{step.target} is protected: {step.mode} into {step.table} needs approval"
             found.append(self._risk("protected_target", message, "target"))
-        there = self._there()
+        there = self._there
         rows = there.rows if there is not None else 0
         if there is not None and rows != 0 and step.mode != "append":
             some = "rows" if rows is None else f"{rows} rows"
@@ -136,7 +137,9 @@ class _Proof:
             one, other = (one, other) if self.known.dialect is None else (_bare(one), _bare(other))
         return url == self.connection.url and one == other
 
+    @cached_property
     def _there(self) -> Table | None:
+        """The target table as it is when the proof begins: counting its rows may take long."""
         return existing.by(self.bench.recorder)(self.bench.connections, self.step.target, self.step.table)
 
     def _format(self) -> list[Finding]:
@@ -201,7 +204,7 @@ class _Proof:
         return []
 
     def _unique_there(self) -> list[Finding]:
-        step, there = self.step, self._there()
+        step, there = self.step, self._there
         if there is None or any(there.column(name) is None for name in step.key):
             return []
         count = target_duplicates.by(self.bench.recorder)(self.bench.connections, step.target, step.table, step.key)
@@ -232,7 +235,7 @@ class _Proof:
 
     def _shape(self, columns: tuple[Column, ...]) -> list[Finding]:
         """The table that is there has a place for every column, of a type that takes the values unchanged."""
-        step, there, found = self.step, self._there(), []
+        step, there, found = self.step, self._there, []
         if there is None or (self.known.dialect is None and step.mode == "replace"):
             return []
         lacking = [column for column in columns if there.column(column.name) is None and column.name not in step.evolve]

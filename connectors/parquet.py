@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from agent_etl.connectors.dataset import Dataset, Described
-from agent_etl.engine.duck import Cursor, connected, literal, quote, run
+from agent_etl.engine.duck import Cursor, glance, literal, quote, run
 from agent_etl.engine.errors import AgentEtlError, NotFound, ReadError
 from agent_etl.engine.ports import Relation
 from agent_etl.engine.schema import Column
@@ -21,7 +21,7 @@ class Parquet:
             raise ReadError(
                 "Parquet takes no read options", dataset=data.name, option=sorted(options)[0], hint="remove the options"
             )
-        with connected(memory_limit="256MB") as connection:
+        with glance() as connection:
             columns = _columns(connection, data)
             rows = run(connection, _total(data), dataset=data.name).fetchall()[0][0]
         return Described(columns, int(rows or 0), {})

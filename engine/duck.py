@@ -1,11 +1,13 @@
 """The DuckDB engine: hardened connections, relations made readable, errors made typed."""
 
 import json
+import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from itertools import count
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import duckdb
@@ -36,6 +38,7 @@ __all__ = [
     "complaint",
     "connect",
     "connected",
+    "glance",
     "literal",
     "quote",
     "run",
@@ -53,6 +56,8 @@ BATCH = 65_536
 """Rows in one Arrow batch."""
 
 _names = count(1)
+_glances: dict[int, Cursor] = {}
+_glances_lock = Lock()
 
 
 def quote(name: str) -> str:
@@ -108,6 +113,26 @@ def connected(*, memory_limit: str = "768MB", temp: Path | None = None) -> Itera
     """A DuckDB in memory for the block; whoever interrupts the run ends its queries."""
     with connect(memory_limit=memory_limit, temp=temp) as connection, interruptible(connection.interrupt):
         yield connection
+
+
+@contextmanager
+def glance() -> Iterator[Cursor]:
+    """A cursor of this process's one small DuckDB in memory, for footers: a DuckDB of its own takes longer than one.
+
+    Whoever interrupts the run ends its queries. What fails in it is not trusted again.
+    """
+    process = os.getpid()  # a forked child has none of the threads of its parent's
+    with _glances_lock:
+        if process not in _glances:
+            _glances[process] = connect(memory_limit="256MB", threads=1)
+        cursor = _glances[process].cursor()
+    try:
+        with closing(cursor), interruptible(cursor.interrupt):
+            yield cursor
+    except BaseException:
+        with _glances_lock:
+            _glances.pop(process, None)
+        raise
 
 
 def run(cursor: Cursor, sql: str, **fields: object) -> Cursor:
