@@ -1,19 +1,17 @@
 """Tests of an operand in words: comparisons, ranges, lists, patterns, null tests."""
 
-from dataclasses import replace
-
 from agent_etl.agents.rules.adjectives import opposite
 from agent_etl.agents.rules.expressions import Expr, build, text
 from agent_etl.agents.rules.ground import STRONG
 from agent_etl.agents.rules.lexicon import BREAKS, UNITS
-from agent_etl.agents.rules.literals import during, placed, take_number, take_values
+from agent_etl.agents.rules.literals import placed, spanning, take_number, take_values
 from agent_etl.agents.rules.names import stems
 from agent_etl.agents.rules.reading import Reading
 from agent_etl.agents.rules.recall import known_measure
 from agent_etl.agents.rules.scalars import NUMERIC, convert, take_scalar
 from agent_etl.agents.rules.values import Period, take_period
 
-__all__ = ["BE", "continued", "emptiness", "take_comparison", "tested", "unlike"]
+__all__ = ["BE", "continued", "emptiness", "null_test", "take_comparison", "tested", "unlike"]
 
 _COMPARISONS: tuple[tuple[str, str], ...] = (
     ("is greater than or equal to", ">="),
@@ -110,7 +108,7 @@ def take_comparison(r: Reading) -> str | None:
 def tested(r: Reading, left: Expr, start: int) -> Expr | None:
     """The test after an operand."""
     r.operand = left
-    null = _null_test(r, left)
+    null = null_test(r, left)
     if null is not None:
         return null
     if r.cur.take("between", "is between", "are between", "from") and (ranged := _range(r, left)) is not None:
@@ -161,7 +159,8 @@ def continued(r: Reading) -> Expr | None:
     return found
 
 
-def _null_test(r: Reading, left: Expr) -> Expr | None:
+def null_test(r: Reading, left: Expr) -> Expr | None:
+    """`is missing`, `is not null`, `is empty`, taken."""
     start = r.cur.at
     be = r.cur.take(*BE, "=", "has", "have")
     negative = r.cur.take("not", "non")
@@ -206,7 +205,7 @@ def _range(r: Reading, left: Expr) -> Expr | None:
         if first is not None and r.cur.take("and", "to", "through", "until"):
             last = take_period(r.cur)
             if last is not None:
-                return during(left, replace(first, end=last.end))
+                return spanning(left, first, last)
     low = take_number(r)
     if low is not None and left.kind in NUMERIC and r.cur.take("and", "to"):
         high = take_number(r)

@@ -1,7 +1,7 @@
 """Conditions in words: tests joined by and, or, not; counts of things."""
 
 from agent_etl.agents.rules.adjectives import dated_by, opposite
-from agent_etl.agents.rules.comparisons import BE, continued, emptiness, take_comparison, tested
+from agent_etl.agents.rules.comparisons import BE, continued, emptiness, null_test, take_comparison, tested
 from agent_etl.agents.rules.expressions import Expr, build
 from agent_etl.agents.rules.ground import STRONG
 from agent_etl.agents.rules.intent import Filter, Having
@@ -159,7 +159,7 @@ def _compared(r: Reading) -> Expr | None:
     if left is None:
         return take_dated(r)
     if left.kind == "boolean":
-        return _boolean(r, left, start)
+        return null_test(r, left) or _boolean(r, left, start)
     return tested(r, left, start)
 
 

@@ -134,11 +134,12 @@ class Having:
 
 @dataclass(frozen=True, slots=True)
 class Sort:
-    """An order of the result by an output's name or by an expression."""
+    """An order of the result by an output's name or by an expression. `unsaid`: the goal gives no direction."""
 
     expression: Expr
     descending: bool
     phrase: int
+    unsaid: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from agent_etl.agents.rules.reading import Reading
 from agent_etl.agents.rules.scalars import NUMERIC
 from agent_etl.agents.rules.values import Period, ground_value
 
-__all__ = ["during", "placed", "take_number", "take_values"]
+__all__ = ["during", "placed", "spanning", "take_number", "take_values"]
 
 
 def take_number(r: Reading) -> Expr | None:
@@ -90,5 +90,11 @@ def placed(left: Expr, sign: str, period: Period) -> Expr:
 
 def during(left: Expr, period: Period) -> Expr:
     """The date or moment lies in the period."""
-    low, high = period.start.isoformat(), period.end.isoformat()
-    return build(f"({{}} >= DATE '{low}' AND {{}} < DATE '{high}')", left, left, kind="boolean")
+    return placed(left, "=", period) if period.moment is not None else spanning(left, period, period)
+
+
+def spanning(left: Expr, first: Period, last: Period) -> Expr:
+    """The date or moment lies between the start of the one and the end of the other, both included."""
+    low = f"TIMESTAMP '{first.moment}'" if first.moment is not None else f"DATE '{first.start.isoformat()}'"
+    high = f"<= TIMESTAMP '{last.moment}'" if last.moment is not None else f"< DATE '{last.end.isoformat()}'"
+    return build(f"({{}} >= {low} AND {{}} {high})", left, left, kind="boolean")

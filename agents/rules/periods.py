@@ -1,11 +1,10 @@
 """Periods of time as conditions, and the date that they are about."""
 
-from dataclasses import replace
 from datetime import date
 
 from agent_etl.agents.rules.expressions import Expr, build, column
 from agent_etl.agents.rules.intent import Source
-from agent_etl.agents.rules.literals import during
+from agent_etl.agents.rules.literals import during, placed, spanning
 from agent_etl.agents.rules.names import stems
 from agent_etl.agents.rules.reading import Reading
 from agent_etl.agents.rules.values import Period, take_period
@@ -46,7 +45,7 @@ def period_condition(r: Reading, start: int) -> Expr | None:
     ranged = r.cur.take("between", "from")
     if ranged and (first := take_period(r.cur)) is not None:
         if r.cur.take("and", "to", "through", "until") and (last := take_period(r.cur)) is not None:
-            return during(date_column(r, start), replace(first, end=last.end))
+            return spanning(date_column(r, start), first, last)
         r.cur.at = start
     word = r.cur.take_any({"from", "in", "during", "for", "of", "since", "after", "before", "until", "through"})
     if word is None:
@@ -61,12 +60,8 @@ def period_condition(r: Reading, start: int) -> Expr | None:
     if numbered is not None:
         return numbered
     when = date_column(r, start)
-    edges = {"since": (">=", period.start), "after": (">=", period.end), "before": ("<", period.start)}
-    edges |= {"until": ("<", period.end), "through": ("<", period.end)}
-    if word in edges:
-        sign, day = edges[word]
-        return build(f"({{}} {sign} DATE '{day.isoformat()}')", when, kind="boolean")
-    return during(when, period)
+    sign = {"since": ">=", "after": ">", "before": "<", "until": "<=", "through": "<="}.get(word, "=")
+    return placed(when, sign, period)
 
 
 def bare_period(r: Reading, start: int) -> Expr | None:

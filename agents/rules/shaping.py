@@ -1,19 +1,19 @@
 """Clauses that shape rows: columns left out, renamed, cast or replaced."""
 
+import re
+
 from agent_etl.agents.rules.asking import Unclear
 from agent_etl.agents.rules.expressions import Expr, Ref, build, column, kind_of
 from agent_etl.agents.rules.intent import Output
-from agent_etl.agents.rules.lexicon import (
-    ARTICLES,
-    DROP_VERBS,
-    UNITS,
-)
+from agent_etl.agents.rules.lexicon import AGGREGATES, ARTICLES, BREAKS, DROP_VERBS, UNITS
 from agent_etl.agents.rules.names import slug, stems
 from agent_etl.agents.rules.reading import Reading
 from agent_etl.agents.rules.scalars import take_suffixes
 
 __all__ = ["read_cast", "read_convert", "read_drop", "read_rename", "unit_named"]
 
+_KNOWN = 200
+_FRACTION = re.compile(r"[-+]?\d*\.\d*[1-9]\d*")
 _TYPES = {
     "text": "VARCHAR",
     "string": "VARCHAR",
@@ -66,7 +66,9 @@ def _column_list(r: Reading) -> list[Ref]:
         if not r.cur.take(", and", "and", ",", "&"):
             return refs
         probe = r.cur.at
-        if r.cur.kind() not in ("word", "string") or r.take_column() is None:
+        # `lowercase waiter, total tip per waiter`: a total follows, though a column is called total.
+        total = r.cur.low() in AGGREGATES and r.cur.kind(1) == "word" and r.cur.low(1) not in BREAKS
+        if total or r.cur.kind() not in ("word", "string") or r.take_column() is None:
             r.cur.at = after
             return refs
         r.cur.at = probe
@@ -124,9 +126,29 @@ def read_cast(r: Reading) -> bool:
         r.cur.at = start
         return False
     r.cur.next()
-    value = build(f"CAST({{}} AS {type_})", found, kind=kind_of(type_))
+    shape = _whole(r, found.sole, start) if type_ == "BIGINT" and found.kind in ("number", "text") else "{}"
+    value = build(f"CAST({shape} AS {type_})", found, kind=kind_of(type_))
     r.intent.outputs.append(_replacing(r, found.sole, found.sole.column, value))
     return True
+
+
+def _whole(r: Reading, ref: Ref, start: int) -> str:
+    """What becomes of the fractions of a column that is cast to whole numbers: asked where there are any.
+
+    Raises: Unclear.
+    """
+    known = [value for value, _ in r.request.prober.values(r.table(ref.source), ref.column, _KNOWN).top]
+    if not any(_FRACTION.fullmatch(value.strip()) for value in known):
+        return "{}"
+    answer = r.asking.choose(
+        "fraction",
+        r.cur.span(start),
+        f"{r.label(ref)} holds fractions. Are they rounded or cut off?",
+        [("round", "to the nearest whole number, halves away from zero"), ("cut", "towards zero")],
+    )
+    whole = next(one.type for one in r.table(ref.source).columns if one.name == ref.column)
+    inner = "CAST({} AS DOUBLE)" if kind_of(whole) == "text" else "{}"
+    return f"{'round' if answer == 'round' else 'trunc'}({inner})"
 
 
 def _change(r: Reading, shape: str, start: int) -> bool:

@@ -57,7 +57,8 @@ def _sort_list(r: Reading, start: int) -> bool:
         if found is None:
             r.cur.at = min(r.cur.at + 1, len(r.cur.tokens))
             raise r.unknown(start, "no column of the result or the sources is called that")
-        r.intent.sorts.append(Sort(found, bool(_direction(r)), r.phrase))
+        down = _direction(r)
+        r.intent.sorts.append(Sort(found, bool(down), r.phrase, unsaid=down is None))
         if not _another(r):
             return True
 
@@ -297,6 +298,8 @@ def _top(r: Reading, count: int, *, down: bool, start: int, ranked: bool) -> boo
     if _alone(r):
         if not down and ranked:
             raise r.unknown(start, "the order is said already; turn it round and write `first N`")
+        if ranked and r.intent.sorts[0].unsaid:
+            raise r.unknown(start, "the highest or the lowest? write `sorted by … descending`, or `first N`")
         r.intent.limit = (count, r.phrase)
         return True
     entity = r.take_entity()

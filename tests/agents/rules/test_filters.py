@@ -59,6 +59,8 @@ KEPT = [
     ("bookings where rating is not more than 2.5", "rating <= 2.5"),
     ("bookings where booked_on is not before 2024-02-05", "booked_on >= '2024-02-05'"),
     ("bookings where starred is false", "starred = false"),
+    ("bookings where starred is unknown", "starred IS NULL"),
+    ("bookings where starred is not missing", "starred IS NOT NULL"),
 ]
 
 

@@ -100,5 +100,5 @@ def test_a_source_by_its_full_name_is_no_silent_target(shop: World) -> None:
 
 def test_into_after_a_cast(shop: World) -> None:
     """A verb that has an `into` of its own governs no further than its clause."""
-    draft = shop.plan("Load orders.csv, cast amount to integer, total amount per status, into totals")
+    draft = shop.plan("Load orders.csv, cast order_id to text, total amount per status, into totals")
     assert draft.plan is not None and draft.plan.loads[0].table == "totals"

@@ -234,3 +234,25 @@ def test_order_of_operations(shop: World) -> None:
     other = f"SELECT * FROM ({newest.format(source='{orders}')}) WHERE status = 'completed'"
     check(shop, first, one)
     check(shop, last, other)
+
+
+@pytest.mark.parametrize(
+    ("goal", "answer", "wanted"),
+    [
+        ("Load weights.csv, cast kilos to integer", "round", [1, 3, -3, 4]),
+        ("Load weights.csv, cast kilos to integer", "cut", [1, 2, -2, 4]),
+        ("Load weights.csv, cast noted to integer", "round", [3, 7, None, 1]),
+        ("Load weights.csv, cast noted to integer", "cut", [2, 7, None, 1]),
+    ],
+)
+def test_fractions_in_a_cast_to_whole_numbers(goal: str, answer: str, wanted: list[int | None]) -> None:
+    """Whether fractions are rounded or cut off is asked where there are any, and followed; whole numbers are cast."""
+    world = World()
+    rows = "(1, 1.2, '2.5'), (2, 2.5, '7'), (3, -2.5, NULL), (4, 4.0, '1')"
+    world.add("weights.csv", f"SELECT a AS n, b::DOUBLE AS kilos, c AS noted FROM (VALUES {rows}) t(a, b, c)")
+    draft = world.answered(goal, answer)
+    assert draft.plan is not None
+    at = 1 if "kilos" in goal else 2
+    assert [row[at] for row in sorted(world.run(draft.plan))] == wanted
+    assert world.plan("Load weights.csv, cast n to integer").plan is not None
+    world.close()

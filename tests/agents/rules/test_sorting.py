@@ -16,6 +16,10 @@ ORDERS = [
      "SELECT order_id, amount FROM {orders} ORDER BY amount DESC NULLS LAST LIMIT 1"),
     ("orders per status from orders.csv; count column n; order by n descending, then status",
      "SELECT status, count(*) FROM {orders} GROUP BY 1 ORDER BY 2 DESC, 1"),
+    ("Load orders.csv sorted by amount, first 2 rows",
+     "SELECT * FROM {orders} ORDER BY amount NULLS LAST, order_id LIMIT 2"),
+    ("Load orders.csv sorted by status, order_id only",
+     "SELECT order_id FROM {orders} ORDER BY status NULLS LAST, order_id"),
     ("Load orders.csv in chronological order",
      "SELECT * FROM {orders} ORDER BY order_date, order_id"),
 ]  # fmt: skip
@@ -34,6 +38,7 @@ def test_orders(shop: World, goal: str, sql: str) -> None:
         "Load orders.csv sorted by amount descending, bottom 2",
         "Load orders.csv sorted by amount ascending and amount descending",
         "Load orders.csv sorted by order_date, newest first",
+        "Load orders.csv sorted by amount, top 2",
     ],
 )
 def test_unsaid_directions(shop: World, goal: str) -> None:
