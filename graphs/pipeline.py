@@ -1,5 +1,6 @@
 """The state machine: five agents and two interrupts, each a node; `phase` says who acts next."""
 
+from functools import cache
 from typing import Any, Literal
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
@@ -47,6 +48,11 @@ class Decision(BaseModel):
 
 def build_graph(checkpointer: BaseCheckpointSaver[Any] | None = None) -> CompiledStateGraph[Any, Any, Any, Any]:
     """The compiled pipeline graph: input `Goal`, state `State`, context `RunContext`."""
+    return _drawn().compile(checkpointer=checkpointer, name="agent-etl")
+
+
+@cache
+def _drawn() -> StateGraph[Any, Any, Any, Any]:
     graph = StateGraph(State, input_schema=Goal, output_schema=State, context_schema=RunContext)
     graph.add_node("orchestrator", build_orchestrator())
     for agent in AGENTS[1:]:
@@ -58,7 +64,7 @@ def build_graph(checkpointer: BaseCheckpointSaver[Any] | None = None) -> Compile
         graph.add_conditional_edges(agent, _actor, list(following))
     graph.add_edge("ask", "orchestrator")
     graph.add_edge("approve", "orchestrator")
-    return graph.compile(checkpointer=checkpointer, name="agent-etl")
+    return graph
 
 
 def _actor(state: State) -> str:
