@@ -12,6 +12,11 @@ import pytest
 from harness.kill import Nursery
 from harness.mariadb import MariadbServer
 from harness.postgres import PostgresServer, ServiceMissing
+from hypothesis import HealthCheck, settings
+
+# How fast examples come says how busy the machine is, nothing about the code.
+settings.register_profile("calm", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("calm")
 
 _REPO = Path(__file__).resolve().parents[1]
 _KEPT = {"AGENT_ETL_REQUIRE_SERVICES"}
