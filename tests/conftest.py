@@ -2,6 +2,7 @@
 
 import ipaddress
 import os
+import signal
 import socket
 import tempfile
 from collections.abc import Iterator
@@ -26,11 +27,15 @@ _ROOM = 4 << 30
 
 
 def pytest_configure() -> None:
-    """Let temporary files lie in memory where there is room for them, unless TMPDIR says where they shall lie.
+    """Hear Ctrl-C, and let temporary files lie in memory where there is room, unless TMPDIR says where they shall lie.
+
+    A shell starts what runs in the background deaf to Ctrl-C, and so would the commands be that the tests interrupt.
 
     Each run syncs its stores some hundred times. SIGKILL loses nothing that was written, synced or not; a power cut
     would, and no test can make one.
     """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if "TMPDIR" in os.environ or not os.access(_MEMORY, os.W_OK):
         return
     room = os.statvfs(_MEMORY)
