@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from rich import box
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
@@ -13,8 +13,9 @@ from agent_etl.engine.goal import Clause
 from agent_etl.engine.plan import Check, Plan, Step
 from agent_etl.graphs.lineage import edges
 from agent_etl.graphs.report import describe
+from agent_etl.graphs.result import Run
 
-__all__ = ["clauses_view", "plan_view"]
+__all__ = ["clauses_view", "plan_view", "show_plan"]
 
 
 def plan_view(plan: Plan) -> RenderableType:
@@ -70,3 +71,14 @@ def _became(clause: Clause, draft: PlanDraft) -> Text:
     if any(touches(question.span) for question in draft.questions):
         return Text("a question", "yellow")
     return Text(", ".join(clause.steps)) if clause.steps else Text("understood, not planned yet", "dim")
+
+
+def show_plan(run: Run, console: Console) -> None:
+    """Print the goal with what its clauses became and how it was understood, and the plan."""
+    if run.draft is not None:
+        if run.draft.clauses:
+            console.print(clauses_view(run.draft))
+        for line in run.draft.echo:
+            console.print(line, markup=False, style="dim", soft_wrap=True)
+    if run.plan is not None:
+        console.print(plan_view(run.plan))

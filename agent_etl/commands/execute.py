@@ -4,13 +4,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from rich.console import Console
-
 from agent_etl import get_run, resume_pipeline, run_pipeline
 from agent_etl.arguments import goal_or_plan, pairs, read_plan
 from agent_etl.dialogue import answer_command, ask, attended, decide
 from agent_etl.display import consoles, finding_line, question_view, rows_view
-from agent_etl.drawing import clauses_view, plan_view
+from agent_etl.drawing import show_plan
 from agent_etl.engine.errors import AgentEtlError
 from agent_etl.engine.plan import Plan
 from agent_etl.engine.security.secrets import redact
@@ -20,7 +18,7 @@ from agent_etl.graphs.resuming import command, resume_command
 from agent_etl.progress import Progress
 from agent_etl.records import print_json
 
-__all__ = ["Operation", "show_plan"]
+__all__ = ["Operation"]
 
 SHOWN_ROWS = 10
 READ_ROWS = 10_000
@@ -182,14 +180,3 @@ class Operation:
         if run.waits_for == "approval":
             return resume_command(run.run_id, "--approve", home=run.home, secret=run.secret)
         return answer_command(run.run_id, run.questions, home=run.home, secret=run.secret)
-
-
-def show_plan(run: Run, console: Console) -> None:
-    """The goal with what its clauses became and how it was understood, and the plan."""
-    if run.draft is not None:
-        if run.draft.clauses:
-            console.print(clauses_view(run.draft))
-        for line in run.draft.echo:
-            console.print(line, markup=False, style="dim", soft_wrap=True)
-    if run.plan is not None:
-        console.print(plan_view(run.plan))

@@ -45,7 +45,7 @@ def show(run_id: str, home: Path | None, *, json: bool, plan: bool = False) -> E
     elif json:
         print_json(run.to_dict())
     else:
-        from agent_etl.commands.execute import show_plan
+        from agent_etl.drawing import show_plan
 
         out, _ = consoles()
         show_plan(run, out)

@@ -388,3 +388,13 @@ def test_an_id_is_whole_on_a_narrow_screen(home: Path, monkeypatch: pytest.Monke
     (line,) = [line for line in call("runs").stdout.splitlines() if run_id[:12] in line]
     assert run_id in line
     assert "succeeded" in line
+
+
+@pytest.mark.parametrize("command", [("runs",), ("show", "mine"), ("connections",)])
+def test_a_command_that_looks_loads_no_state_machine(home: Path, command: tuple[str, ...]) -> None:
+    """What neither plans nor runs imports no LangGraph, so that it answers at once."""
+    call("run", GOAL, "--run-id", "mine")
+    script = f"import sys; from agent_etl.cli import app; app({list(command)!r}, standalone_mode=False)"
+    loaded = f"{script}; print('langgraph' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "False"
