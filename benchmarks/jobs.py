@@ -57,13 +57,12 @@ def csv_bare(source: str, folder: str) -> float:
 
 def planning(folder: str) -> float:
     """A goal over the 20 tables of `folder`'s database: the draft alone, the catalogue being read."""
+    from agent_etl.agents.planner import PlanRequest
     from agent_etl.agents.rules.planner import RulesPlanner
     from agent_etl.connectors.registry import open_connections
     from agent_etl.engine.probe import SourceProber
-    from agent_etl.tools.catalog import survey
-
-    from agent_etl.agents.planner import PlanRequest
     from agent_etl.engine.settings import load_settings
+    from agent_etl.tools.catalog import survey
 
     url = f"sqlite:///{folder}/twenty.sqlite"
     settings = load_settings(home=Path(folder) / "home", connections={"shop": url})

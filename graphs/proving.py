@@ -3,9 +3,8 @@
 from collections.abc import Callable
 from typing import Final
 
-from agent_etl.agents.workbench import Workbench
-
 from agent_etl.agents import extract, load, monitor, transform
+from agent_etl.agents.workbench import Workbench
 from agent_etl.engine.goal import Finding
 from agent_etl.engine.plan import Plan
 
