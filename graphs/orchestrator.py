@@ -11,6 +11,7 @@ from agent_etl.agents.planner import PlanDraft, PlanRequest
 from agent_etl.engine.errors import UsageError
 from agent_etl.engine.goal import Finding, Question, Refusal
 from agent_etl.engine.plan import Plan
+from agent_etl.graphs.call import check_goal, policy, texts
 from agent_etl.graphs.context import RunContext, entered
 from agent_etl.graphs.drafting import drafted, unfitting
 from agent_etl.graphs.node import node
@@ -52,9 +53,13 @@ def _entry(state: State) -> str:
 
 
 def _accept(state: State, runtime: Runtime[RunContext]) -> Update:
-    """Begin: a goal that came with the input becomes a run of the store; the state keeps its id alone."""
+    """Begin: a goal that came with the input becomes a run of the store; the state keeps its id alone.
+
+    Raises: UsageError for an input that is none; no run is begun then.
+    """
     run_id = state.get("run_id", "")
-    if state.get("goal"):
+    if state.get("goal") or not run_id:
+        check_goal(state.get("goal", ""))
         thread = runtime.execution_info.thread_id if runtime.execution_info else None
         context = runtime.context or RunContext()
         run_id = start_run(
@@ -62,8 +67,8 @@ def _accept(state: State, runtime: Runtime[RunContext]) -> Update:
             home=context.home or None,
             run_id=None if run_id else thread,
             connections=context.connections,
-            approve=state.get("approve") or "risky",
-            answers=state.get("answers") or {},
+            approve=policy(state.get("approve") or "risky"),
+            answers=texts("answers", state.get("answers")),
         )
     with entered(runtime.context, run_id) as session:
         given = session.request.plan

@@ -7,8 +7,10 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import interrupt
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, field_validator
 
+from agent_etl.engine.errors import PlanError
+from agent_etl.engine.plan import Plan
 from agent_etl.graphs.context import RunContext
 from agent_etl.graphs.orchestrator import build_orchestrator
 from agent_etl.graphs.phases import AGENT, AGENTS, DONE, INTERRUPTS
@@ -44,6 +46,15 @@ class Decision(BaseModel):
     decision: Literal["approve", "reject"]
     plan: str | None = None
     plan_hash: str | None = None
+
+    @field_validator("plan")
+    @classmethod
+    def _can_be_read(cls, text: str | None) -> str | None:
+        try:
+            _ = Plan.parse(text) if text is not None else None
+        except PlanError as error:
+            raise ValueError(str(error)) from None
+        return text
 
 
 def build_graph(checkpointer: BaseCheckpointSaver[Any] | None = None) -> CompiledStateGraph[Any, Any, Any, Any]:
