@@ -16,9 +16,11 @@ from pathlib import Path
 from agent_etl.engine.errors import Busy
 from agent_etl.engine.security.paths import private_folder
 
-__all__ = ["Holder", "held", "lease", "sole"]
+__all__ = ["Holder", "free", "held", "lease", "sole"]
 
 _PAUSE = 0.05
+_GLANCE = 1.0
+"""Seconds: longer than anybody who only looks whether a lease is free has it in hand."""
 _LONGEST = 1024
 
 
@@ -47,8 +49,20 @@ def lease(folder: Path, run_id: str) -> Iterator[None]:
             hint="wait for it, or end that process and resume",
         )
 
-    with held(private_folder(folder) / f"{run_id}.lock", refused, run=run_id):
+    with held(private_folder(folder) / f"{run_id}.lock", refused, patience=_GLANCE, run=run_id):
         yield
+
+
+def free(folder: Path, run_id: str) -> bool:
+    """Whether nobody holds `folder/<run_id>.lock` now. Side effects: none that last."""
+    try:
+        descriptor = os.open(folder / f"{run_id}.lock", os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return True
+    try:
+        return _locked(descriptor, fcntl.LOCK_SH)
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager
@@ -67,7 +81,7 @@ def sole(folder: Path, pipeline: str, run_id: str) -> Iterator[None]:
             hint=f"look at it: agent-etl show {holder.run}",
         )
 
-    with held(private_folder(folder) / f"{pipeline}.lock", refused, run=run_id):
+    with held(private_folder(folder) / f"{pipeline}.lock", refused, patience=_GLANCE, run=run_id):
         yield
 
 
@@ -103,9 +117,9 @@ def _holder(written: bytes) -> Holder:
         return Holder()
 
 
-def _locked(descriptor: int) -> bool:
+def _locked(descriptor: int, how: int = fcntl.LOCK_EX) -> bool:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, how | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Table, and_, delete, insert, select, update
 
 from agent_etl.engine import database as db
 from agent_etl.engine.errors import UnknownRun
-from agent_etl.engine.lease import lease
+from agent_etl.engine.lease import free, lease
 from agent_etl.engine.records import AuditRecord, LoadRecord, RunRecord, TaskRecord
 from agent_etl.engine.settings import is_home_here
 from agent_etl.engine.tasks import StepFailure, TaskResult
@@ -68,6 +68,10 @@ class RunStore:
     def lease(self, run_id: str) -> AbstractContextManager[None]:
         """Hold the run while the block lasts. Raises: Busy naming the holder's process id."""
         return lease(self.home / "runs", run_id)
+
+    def free(self, run_id: str) -> bool:
+        """Whether no process holds the run now."""
+        return free(self.home / "runs", run_id)
 
     # Runs
 

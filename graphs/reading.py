@@ -5,7 +5,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from agent_etl.engine.errors import Busy, UnknownRun
+from agent_etl.engine.errors import UnknownRun
 from agent_etl.engine.goal import Refusal
 from agent_etl.engine.observe.events import Event
 from agent_etl.engine.records import RunRecord
@@ -48,11 +48,7 @@ def status_of(store: RunStore, row: RunRecord) -> Status:
     """The truth about a run: one that says it is running, but that nobody holds, was interrupted."""
     if row.status in _ENDED or row.status in ("waiting", "interrupted", "dead"):
         return cast(Status, row.status)
-    try:
-        with store.lease(row.run_id):
-            return "interrupted"
-    except Busy:
-        return "running"
+    return "interrupted" if store.free(row.run_id) else "running"
 
 
 def summary(store: RunStore, row: RunRecord) -> RunSummary:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 
 import pytest
 
@@ -237,3 +238,25 @@ def test_processes_that_open_a_new_store_at_once(tmp_path):
     started = [subprocess.Popen(command, stderr=subprocess.PIPE) for _ in range(4)]
     ended = [(process.communicate(timeout=60)[1], process.returncode) for process in started]
     assert ended == [(b"", 0)] * 4
+
+
+def test_looking_whether_a_run_is_held_refuses_it_to_nobody(tmp_path):
+    """Others may look at a run at any moment, also at the one in which its process takes it."""
+    with RunStore(tmp_path) as store, ThreadPoolExecutor(4) as pool:
+        with store.lease("r1"):
+            assert not store.free("r1")
+        over = Event()
+
+        def look():
+            while not over.is_set():
+                store.free("r1")
+
+        looking = [pool.submit(look) for _ in range(4)]
+        try:
+            for _ in range(200):
+                with store.lease("r1"):
+                    pass
+        finally:
+            over.set()
+        assert [done.result() for done in looking] == [None] * 4
+        assert store.free("r1") and store.free("never")
